@@ -1,0 +1,44 @@
+//! The running SMP server: a tree of supervised actors.
+//!
+//! ```text
+//! Supervisor ─┬─ Listener (one per port and thread) ── Session (one per client)
+//!             ├─ QueueRegistry (one shard per thread)
+//!             ├─ StoreLogWriter, on a thread of its own
+//!             ├─ Notifications
+//!             ├─ StatsCollector
+//!             └─ Expirer
+//! ```
+//!
+//! A command travels from the reader of a [`session`], which verifies it ([`verify`]) with what it finds in the
+//! [`directory`], to the [`registry`] shard that owns the queue, and its answer back to the writer of the session. Actors know
+//! each other's addresses and nothing else; what must survive the restart of an actor lives outside of it.
+
+/// Logs what an operator wants to know of a normal start and stop.
+macro_rules! note {
+    ($logger:expr, $($message:tt)+) => { slog::info!($logger, # "note", $($message)+) };
+}
+
+pub mod activity;
+mod block_pool;
+pub mod clock;
+pub mod directory;
+pub mod expirer;
+mod guard;
+pub mod listener;
+pub mod notification;
+pub mod notifications;
+pub mod queue;
+pub mod registry;
+mod server;
+pub mod session;
+pub mod session_handle;
+mod state;
+pub mod stats;
+pub mod stats_collector;
+pub mod store_log_writer;
+pub mod supervisor;
+mod tree;
+pub mod verify;
+
+pub use server::{RunningServer, Server, ServerParts, StartError};
+pub use supervisor::EndReason;

@@ -1,0 +1,189 @@
+//! A listener: accepts connections on one socket and turns them into sessions.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, SpawnHandle, Supervised, WrapFuture,
+};
+use futures_util::FutureExt;
+use slog::{Logger, debug, error, info, warn};
+use smp_transport::handshake::ServerHandshake;
+use smp_transport::listener::{AcceptError, Listener as Socket};
+use smp_transport::tls::TlsServer;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
+
+use crate::guard::Guard;
+use crate::session::{Session, SessionContext};
+
+/// Between two attempts on a socket that does not work: it may be the machine that recovers.
+const BROKEN_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a listener needs besides its socket.
+#[derive(Clone)]
+pub struct ListenerParts {
+    /// Port, as configured.
+    pub port: u16,
+    /// Accepts TLS.
+    pub tls: Arc<TlsServer>,
+    /// Limit for TLS.
+    pub tls_limit: Duration,
+    /// Terms and limit of the SMP handshake.
+    pub handshake: ServerHandshake,
+    /// Handshakes that may be unfinished at a time.
+    pub concurrent_handshakes: usize,
+    /// Connections of the whole server.
+    pub max_connections: Option<usize>,
+    /// Whether failed TLS handshakes are logged.
+    pub log_tls_errors: bool,
+    /// For the sessions.
+    pub sessions: Arc<SessionContext>,
+    /// Keeps panics inside.
+    pub guard: Guard,
+    /// Log of the server.
+    pub logger: Logger,
+}
+
+/// Accepts connections until it is drained.
+pub struct Listener {
+    socket: Option<Arc<Socket>>,
+    acceptor: Arc<Acceptor>,
+    accepting: Option<SpawnHandle>,
+    is_open: bool,
+}
+
+struct Acceptor {
+    parts: ListenerParts,
+    handshakes: Arc<Semaphore>,
+}
+
+impl Listener {
+    /// A listener on a socket of the current thread. Connections wait until it is opened.
+    pub fn new(socket: Socket, parts: ListenerParts) -> Self {
+        let handshakes = Arc::new(Semaphore::new(parts.concurrent_handshakes));
+        let acceptor = Arc::new(Acceptor { parts, handshakes });
+        Self { socket: Some(Arc::new(socket)), acceptor, accepting: None, is_open: false }
+    }
+}
+
+impl Actor for Listener {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        if self.is_open {
+            self.accept(context);
+        }
+    }
+}
+
+impl Listener {
+    fn accept(&mut self, context: &mut Context<Self>) {
+        let Some(socket) = self.socket.clone() else { return };
+        let accepting = AssertUnwindSafe(Arc::clone(&self.acceptor).accept_all(socket)).catch_unwind();
+        // The loop ends only by a panic: then the actor is restarted, on the same socket.
+        let ended = accepting.into_actor(self).map(|_, this, context| {
+            this.acceptor.parts.guard.panicked();
+            context.stop();
+        });
+        self.accepting = Some(context.spawn(ended));
+    }
+}
+
+impl Supervised for Listener {
+    fn restarting(&mut self, _: &mut Self::Context) {
+        self.acceptor.parts.guard.restarted();
+    }
+}
+
+/// Connections are accepted from now on.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Open;
+
+impl Handler<Open> for Listener {
+    type Result = ();
+
+    fn handle(&mut self, _: Open, context: &mut Self::Context) {
+        self.is_open = true;
+        self.accept(context);
+    }
+}
+
+/// No more connections are accepted; the socket is closed.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Drain;
+
+impl Handler<Drain> for Listener {
+    type Result = ();
+
+    fn handle(&mut self, _: Drain, context: &mut Self::Context) {
+        if let Some(accepting) = self.accepting.take() {
+            context.cancel_future(accepting);
+        }
+        self.socket = None;
+    }
+}
+
+impl Acceptor {
+    async fn accept_all(self: Arc<Self>, socket: Arc<Socket>) {
+        loop {
+            // Beyond the limit connections wait in the system's backlog.
+            let Ok(permit) = Arc::clone(&self.handshakes).acquire_owned().await else { return };
+            match socket.accept().await {
+                Ok((stream, _)) => self.accepted(stream, permit),
+                Err(error) => self.refused(&error).await,
+            }
+        }
+    }
+
+    async fn refused(&self, error: &AcceptError) {
+        let ListenerParts { port, logger, .. } = &self.parts;
+        match error.pause() {
+            Some(pause) => {
+                warn!(logger, "port {port}: {error}");
+                sleep(pause).await;
+            }
+            None => {
+                error!(logger, "port {port}: {error}");
+                sleep(BROKEN_PAUSE).await;
+            }
+        }
+    }
+
+    fn accepted(self: &Arc<Self>, stream: TcpStream, permit: OwnedSemaphorePermit) {
+        let full = self.parts.max_connections.is_some_and(|most| self.parts.sessions.sessions.len() >= most);
+        if full {
+            return;
+        }
+        let this = Arc::clone(self);
+        actix_rt::spawn(async move {
+            let handshake = AssertUnwindSafe(this.handshake(stream)).catch_unwind().await;
+            drop(permit);
+            if handshake.is_err() {
+                this.parts.guard.panicked();
+            }
+        });
+    }
+
+    async fn handshake(&self, stream: TcpStream) {
+        let parts = &self.parts;
+        let accepted = match parts.tls.accept(stream, parts.tls_limit).await {
+            Ok(accepted) => accepted,
+            Err(error) if parts.log_tls_errors => {
+                info!(parts.logger, "port {}: TLS error: {error}", parts.port);
+                return;
+            }
+            Err(_) => return,
+        };
+        match parts.handshake.run(accepted, async |_| None).await {
+            Ok(session) => {
+                Session::open(Arc::clone(&parts.sessions), session);
+            }
+            Err(error) => debug!(parts.logger, "port {}: {error}", parts.port),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The actor around the notifications area.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, MessageResult, Supervised};
+use parking_lot::Mutex;
+use smp_protocol::id::NotifierId;
+
+use super::area::NotificationArea;
+use crate::clock::Clock;
+use crate::guard::Guard;
+use crate::notification::{NotificationMailbox, PendingNotification};
+use crate::session_handle::SessionHandle;
+
+/// When notifications are delivered and when they expire.
+#[derive(Debug, Clone, Copy)]
+pub struct NotificationTimes {
+    /// Between two deliveries.
+    pub delivery_interval: Duration,
+    /// Age in seconds at which a notification expires.
+    pub ttl: i64,
+    /// Between two looks for expired ones.
+    pub expire_interval: Duration,
+}
+
+/// Collects notifications and delivers them from time to time, many at once. The area lives outside the actor, which may be
+/// restarted.
+pub struct Notifications {
+    area: Arc<Mutex<NotificationArea>>,
+    times: NotificationTimes,
+    clock: Clock,
+    guard: Guard,
+}
+
+impl Notifications {
+    /// An actor for an area.
+    pub fn new(area: Arc<Mutex<NotificationArea>>, times: NotificationTimes, clock: Clock, guard: Guard) -> Self {
+        Self { area, times, clock, guard }
+    }
+
+    fn work<T: Default>(&mut self, context: &mut Context<Self>, work: impl FnOnce(&mut NotificationArea) -> T) -> T {
+        let area = Arc::clone(&self.area);
+        self.guard.run(|| work(&mut area.lock())).unwrap_or_else(|| {
+            context.stop();
+            T::default()
+        })
+    }
+}
+
+impl Actor for Notifications {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.run_interval(self.times.delivery_interval, |this, context| {
+            this.work(context, NotificationArea::deliver);
+        });
+        context.run_interval(self.times.expire_interval, |this, context| {
+            let before = this.clock.now() - this.times.ttl;
+            this.work(context, |area| area.expire(before));
+        });
+    }
+}
+
+impl Supervised for Notifications {
+    fn restarting(&mut self, _: &mut Self::Context) {
+        self.guard.restarted();
+    }
+}
+
+/// A message with the notification flag was stored.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Notify(NotifierId, PendingNotification);
+
+impl Handler<Notify> for Notifications {
+    type Result = ();
+
+    fn handle(&mut self, Notify(id, notification): Notify, context: &mut Self::Context) {
+        self.work(context, |area| area.notify(id, notification));
+    }
+}
+
+/// A session subscribed to a notifier.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Subscribe(NotifierId, Arc<SessionHandle>);
+
+impl Handler<Subscribe> for Notifications {
+    type Result = ();
+
+    fn handle(&mut self, Subscribe(id, session): Subscribe, context: &mut Self::Context) {
+        self.work(context, |area| area.subscribe(id, &session));
+    }
+}
+
+/// A notifier is gone.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Forget(NotifierId, Option<u64>);
+
+impl Handler<Forget> for Notifications {
+    type Result = ();
+
+    fn handle(&mut self, Forget(id, cause): Forget, context: &mut Self::Context) {
+        self.work(context, |area| area.forget(id, cause));
+    }
+}
+
+/// A session is gone.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Unsubscribe(pub Arc<SessionHandle>);
+
+impl Handler<Unsubscribe> for Notifications {
+    type Result = ();
+
+    fn handle(&mut self, Unsubscribe(session): Unsubscribe, context: &mut Self::Context) {
+        self.work(context, |area| area.unsubscribe(&session));
+    }
+}
+
+/// Asks for all that waits. It goes on waiting.
+#[derive(Message)]
+#[rtype(result = "Vec<(NotifierId, PendingNotification)>")]
+pub struct Flush;
+
+impl Handler<Flush> for Notifications {
+    type Result = MessageResult<Flush>;
+
+    fn handle(&mut self, _: Flush, context: &mut Self::Context) -> Self::Result {
+        MessageResult(self.work(context, |area| area.waiting().map(|(id, n)| (id, n.clone())).collect()))
+    }
+}
+
+impl NotificationMailbox for Addr<Notifications> {
+    fn notify(&self, notifier: NotifierId, notification: PendingNotification) {
+        self.do_send(Notify(notifier, notification));
+    }
+
+    fn subscribe(&self, notifier: NotifierId, session: Arc<SessionHandle>) {
+        self.do_send(Subscribe(notifier, session));
+    }
+
+    fn forget(&self, notifier: NotifierId, cause: Option<u64>) {
+        self.do_send(Forget(notifier, cause));
+    }
+}

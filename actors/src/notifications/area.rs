@@ -1,0 +1,162 @@
+//! The notifications area: subscribers of notifiers and their waiting notifications.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use smp_protocol::id::NotifierId;
+
+use crate::notification::PendingNotification;
+use crate::session_handle::{Event, NotifierEvent, SessionHandle};
+use crate::stats::Stats;
+
+/// Transmissions of at most this many notifications fit a block; counts of batches are based on it.
+const NOTIFICATIONS_IN_A_BLOCK: usize = 80;
+
+/// Subscribers and waiting notifications. An entry exists while there is either.
+#[derive(Default)]
+pub struct NotificationArea {
+    stats: Arc<Stats>,
+    /// A session with more transmissions waiting than this gets no notifications until the next cycle.
+    session_limit: usize,
+    notifiers: HashMap<NotifierId, Notifier>,
+    /// Notifiers with a subscriber and something that waits for it.
+    deliverable: HashSet<NotifierId>,
+    sessions: HashMap<u64, HashSet<NotifierId>>,
+}
+
+#[derive(Default)]
+struct Notifier {
+    subscriber: Option<Arc<SessionHandle>>,
+    waiting: VecDeque<PendingNotification>,
+}
+
+impl NotificationArea {
+    /// An area in which nothing waits.
+    pub fn new(stats: Arc<Stats>, session_limit: usize) -> Self {
+        Self { stats, session_limit, ..Self::default() }
+    }
+
+    /// Makes a session the one that notifications go to. Another one is told that its subscription ended.
+    pub fn subscribe(&mut self, id: NotifierId, session: &Arc<SessionHandle>) {
+        if !session.is_connected() {
+            return;
+        }
+        let notifier = self.notifiers.entry(id).or_default();
+        let old = notifier.subscriber.replace(Arc::clone(session));
+        if !notifier.waiting.is_empty() {
+            self.deliverable.insert(id);
+        }
+        match old {
+            Some(old) if old.is(session) => return self.stats.notifications.duplicate.count(),
+            Some(old) => self.end(&old, id, Event::Ended),
+            None => {}
+        }
+        self.stats.notifications.subscribed.count();
+        session.notifier_subscriptions.fetch_add(1, Ordering::Relaxed);
+        self.sessions.entry(session.number()).or_default().insert(id);
+    }
+
+    /// Takes a subscription away from a session and tells it why.
+    fn end(&mut self, session: &SessionHandle, id: NotifierId, event: Event) {
+        self.unlist(session, &id);
+        if session.is_connected() {
+            session.mailbox().notice(id.into(), event);
+        }
+    }
+
+    fn unlist(&mut self, session: &SessionHandle, id: &NotifierId) {
+        session.notifier_subscriptions.fetch_sub(1, Ordering::Relaxed);
+        if let Entry::Occupied(mut listed) = self.sessions.entry(session.number()) {
+            listed.get_mut().remove(id);
+            if listed.get().is_empty() {
+                listed.remove();
+            }
+        }
+    }
+
+    /// A notification is to be delivered in the next cycle.
+    pub fn notify(&mut self, id: NotifierId, notification: PendingNotification) {
+        let notifier = self.notifiers.entry(id).or_default();
+        notifier.waiting.push_back(notification);
+        if notifier.subscriber.is_some() {
+            self.deliverable.insert(id);
+        }
+        self.stats.notifications.waiting.change(1);
+    }
+
+    /// The notifier is gone, and all that waits for it. Its subscriber is told, unless it is the session that caused this.
+    pub fn forget(&mut self, id: NotifierId, cause: Option<u64>) {
+        let Some(Notifier { subscriber, waiting }) = self.notifiers.remove(&id) else { return };
+        self.deliverable.remove(&id);
+        self.count_gone(waiting.len());
+        match subscriber {
+            Some(session) if Some(session.number()) == cause => self.unlist(&session, &id),
+            Some(session) => self.end(&session, id, Event::Deleted),
+            None => {}
+        }
+    }
+
+    /// A session is not connected any more. What waits for its notifiers goes on waiting.
+    pub fn unsubscribe(&mut self, session: &SessionHandle) {
+        for id in self.sessions.remove(&session.number()).unwrap_or_default() {
+            self.deliverable.remove(&id);
+            if let Entry::Occupied(mut notifier) = self.notifiers.entry(id) {
+                notifier.get_mut().subscriber.take_if(|subscriber| subscriber.is(session));
+                if notifier.get().waiting.is_empty() {
+                    notifier.remove();
+                }
+            }
+        }
+    }
+
+    /// Gives all that waits to the subscribed sessions, at most once each.
+    pub fn deliver(&mut self) {
+        let mut batches: HashMap<u64, (Arc<SessionHandle>, Vec<NotifierEvent>)> = HashMap::new();
+        let (notifiers, limit) = (&mut self.notifiers, self.session_limit);
+        self.deliverable.retain(|id| {
+            let Some(notifier) = notifiers.get_mut(id) else { return false };
+            let Some(session) = &notifier.subscriber else { return false };
+            if session.waiting.load(Ordering::Relaxed) > limit {
+                return true;
+            }
+            let (_, batch) = batches.entry(session.number()).or_insert_with(|| (Arc::clone(session), Vec::new()));
+            batch.extend(std::mem::take(&mut notifier.waiting).into_iter().map(|n| ((*id).into(), n.encrypted)));
+            false
+        });
+        for (session, batch) in batches.into_values() {
+            self.count_gone(batch.len());
+            self.stats.notifications.sent.add(batch.len());
+            self.stats.notifications.batches.add(batch.len() / NOTIFICATIONS_IN_A_BLOCK + 1);
+            session.mailbox().notify(batch);
+        }
+    }
+
+    /// Removes notifications older than `before`, seconds since 1970.
+    pub fn expire(&mut self, before: i64) {
+        let mut expired = 0;
+        self.notifiers.retain(|_, notifier| {
+            let size = notifier.waiting.len();
+            notifier.waiting.retain(|notification| notification.timestamp >= before);
+            expired += size - notifier.waiting.len();
+            notifier.subscriber.is_some() || !notifier.waiting.is_empty()
+        });
+        self.count_gone(expired);
+        self.stats.notifications.expired.add(expired);
+    }
+
+    /// All that waits, oldest first within one notifier.
+    pub fn waiting(&self) -> impl Iterator<Item = (NotifierId, &PendingNotification)> {
+        self.notifiers.iter().flat_map(|(id, notifier)| notifier.waiting.iter().map(|n| (*id, n)))
+    }
+
+    /// Number of notifiers with a subscriber.
+    pub fn subscribed(&self) -> usize {
+        self.notifiers.values().filter(|notifier| notifier.subscriber.is_some()).count()
+    }
+
+    fn count_gone(&self, n: usize) {
+        self.stats.notifications.waiting.change(-i64::try_from(n).unwrap_or(i64::MAX));
+    }
+}

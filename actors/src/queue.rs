@@ -1,0 +1,183 @@
+//! A queue in memory: its record, which sessions read to verify commands, and what is alive in it, which only the registry
+//! shard of the queue touches.
+
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use smp_protocol::id::{MessageId, RecipientId, SenderId};
+use smp_store::message_queue::MessageQueue;
+use smp_store::record::QueueRecord;
+
+use crate::session_handle::SessionHandle;
+
+/// Names a change of a record on its way to the store log.
+pub type ChangeToken = u64;
+
+/// A queue. The record is written by the shard that owns the queue and read by everyone.
+///
+/// The two IDs that never change stand outside the lock: the directory compares them while it holds locks of its own.
+pub struct Queue {
+    recipient_id: RecipientId,
+    sender_id: SenderId,
+    record: RwLock<QueueRecord>,
+    life: Mutex<Life>,
+}
+
+/// Most queues of a large server have no messages and no subscriber: they cost one empty pointer.
+enum Life {
+    Dormant,
+    Live(Box<Live>),
+    Deleted,
+}
+
+/// What is alive in a queue.
+#[derive(Default)]
+pub struct Live {
+    /// Undelivered messages and the quota state.
+    pub messages: MessageQueue,
+    /// The one connection that messages are pushed to.
+    pub subscriber: Option<Subscriber>,
+    /// Connections that used `GET`.
+    pub getters: Vec<Subscriber>,
+    /// A change of the queue is on its way to the store log; commands wait for it.
+    pub changing: Option<ChangeToken>,
+}
+
+/// A connection and what it was given of a queue.
+pub struct Subscriber {
+    /// The connection.
+    pub session: Arc<SessionHandle>,
+    /// The message that waits for its `ACK`.
+    pub delivered: Option<Delivered>,
+}
+
+/// An unacknowledged message.
+#[derive(Clone, Copy)]
+pub struct Delivered {
+    /// Its ID.
+    pub id: MessageId,
+    /// When it was delivered, seconds since 1970.
+    pub at: i64,
+}
+
+impl Queue {
+    /// A queue with the messages that were saved for it.
+    pub fn restored(record: QueueRecord, messages: Option<MessageQueue>) -> Self {
+        let live = messages.map(|messages| Box::new(Live { messages, ..Live::default() }));
+        Self { life: Mutex::new(live.map_or(Life::Dormant, Life::Live)), ..Self::new(record) }
+    }
+
+    /// A queue without messages.
+    pub fn new(record: QueueRecord) -> Self {
+        Self {
+            recipient_id: record.recipient_id,
+            sender_id: record.sender_id,
+            record: RwLock::new(record),
+            life: Mutex::new(Life::Dormant),
+        }
+    }
+
+    /// The ID that names the queue to its recipient; it never changes.
+    pub fn recipient_id(&self) -> &RecipientId {
+        &self.recipient_id
+    }
+
+    /// The ID that names the queue to its sender; it never changes.
+    pub fn sender_id(&self) -> &SenderId {
+        &self.sender_id
+    }
+
+    /// The record as it is now.
+    pub fn record(&self) -> RwLockReadGuard<'_, QueueRecord> {
+        self.record.read()
+    }
+
+    /// The record, to be changed by the owning shard.
+    pub(crate) fn record_mut(&self) -> RwLockWriteGuard<'_, QueueRecord> {
+        self.record.write()
+    }
+
+    /// What is alive in the queue; `None` once it is deleted.
+    pub(crate) fn live(&self) -> Option<LiveGuard<'_>> {
+        let mut life = self.life.lock();
+        match *life {
+            Life::Deleted => None,
+            Life::Live(_) => Some(LiveGuard { life }),
+            Life::Dormant => {
+                *life = Life::Live(Box::default());
+                Some(LiveGuard { life })
+            }
+        }
+    }
+
+    /// What is alive in the queue, if anything is.
+    pub(crate) fn live_if_any(&self) -> Option<LiveGuard<'_>> {
+        let life = self.life.lock();
+        if matches!(*life, Life::Live(_)) { Some(LiveGuard { life }) } else { None }
+    }
+
+    /// Ends the queue and returns what was alive in it.
+    pub(crate) fn end(&self) -> Option<Box<Live>> {
+        match std::mem::replace(&mut *self.life.lock(), Life::Deleted) {
+            Life::Live(live) => Some(live),
+            Life::Dormant | Life::Deleted => None,
+        }
+    }
+}
+
+impl Live {
+    fn is_idle(&self) -> bool {
+        self.messages.is_empty() && self.subscriber.is_none() && self.getters.is_empty() && self.changing.is_none()
+    }
+
+    /// The subscription of this session, by `SUB` or by `GET`.
+    pub fn of_session(&mut self, session: &SessionHandle) -> Option<(&mut Subscriber, SubscriptionKind)> {
+        if let Some(subscriber) = self.subscriber.as_mut().filter(|s| s.session.is(session)) {
+            return Some((subscriber, SubscriptionKind::Active));
+        }
+        let getter = self.getters.iter_mut().find(|g| g.session.is(session))?;
+        Some((getter, SubscriptionKind::Prohibited))
+    }
+}
+
+/// How a connection gets the messages of a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubscriptionKind {
+    /// After `SUB`: messages are pushed.
+    Active,
+    /// After `GET`: nothing is pushed and `SUB` is prohibited.
+    Prohibited,
+}
+
+/// Access to what is alive; frees it on release when nothing is left.
+pub(crate) struct LiveGuard<'q> {
+    life: MutexGuard<'q, Life>,
+}
+
+impl std::ops::Deref for LiveGuard<'_> {
+    type Target = Live;
+
+    fn deref(&self) -> &Live {
+        match &*self.life {
+            Life::Live(live) => live,
+            Life::Dormant | Life::Deleted => unreachable!("a guard is made for living queues and holds the lock"),
+        }
+    }
+}
+
+impl std::ops::DerefMut for LiveGuard<'_> {
+    fn deref_mut(&mut self) -> &mut Live {
+        match &mut *self.life {
+            Life::Live(live) => live,
+            Life::Dormant | Life::Deleted => unreachable!("a guard is made for living queues and holds the lock"),
+        }
+    }
+}
+
+impl Drop for LiveGuard<'_> {
+    fn drop(&mut self) {
+        if matches!(&*self.life, Life::Live(live) if live.is_idle()) {
+            *self.life = Life::Dormant;
+        }
+    }
+}

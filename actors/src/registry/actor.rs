@@ -1,0 +1,154 @@
+//! The actor around a shard.
+
+use std::sync::Arc;
+
+use actix::{Actor, ActorContext, Context, Handler, Message, MessageResult, Supervised};
+use parking_lot::Mutex;
+
+use super::batch::Batch;
+use super::change::AppendResult;
+use super::expire::Expired;
+use super::shard::Shard;
+use crate::activity::{Activity, PeriodEnds};
+use crate::guard::Guard;
+use crate::queue::ChangeToken;
+use crate::session_handle::SessionHandle;
+
+/// Executes commands for the queues of one shard.
+///
+/// The shard lives outside the actor: when a handler panics the actor is restarted with its mailbox and goes on with the same
+/// shard, which is consistent because every command is validated before it changes anything.
+pub struct QueueRegistry {
+    shard: Arc<Mutex<Shard>>,
+    mailbox_size: usize,
+    guard: Guard,
+}
+
+impl QueueRegistry {
+    /// An actor for a shard; up to `mailbox_size` batches wait before senders are held back.
+    pub fn new(shard: Arc<Mutex<Shard>>, mailbox_size: usize, guard: Guard) -> Self {
+        Self { shard, mailbox_size, guard }
+    }
+
+    /// Works on the shard; a panic stops the actor, so that it is restarted.
+    fn work<T: Default>(&mut self, context: &mut Context<Self>, work: impl FnOnce(&mut Shard) -> T) -> T {
+        let shard = Arc::clone(&self.shard);
+        let result = self.guard.run(|| {
+            let mut shard = shard.lock();
+            let result = work(&mut shard);
+            (result, shard.take_panicked())
+        });
+        match result {
+            Some((result, false)) => result,
+            Some((result, true)) => {
+                self.guard.panicked();
+                context.stop();
+                result
+            }
+            None => {
+                context.stop();
+                T::default()
+            }
+        }
+    }
+}
+
+impl Actor for QueueRegistry {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.set_mailbox_capacity(self.mailbox_size);
+    }
+}
+
+impl Supervised for QueueRegistry {
+    fn restarting(&mut self, _: &mut Self::Context) {
+        self.guard.restarted();
+    }
+}
+
+impl Message for Batch {
+    type Result = ();
+}
+
+impl Handler<Batch> for QueueRegistry {
+    type Result = ();
+
+    fn handle(&mut self, batch: Batch, context: &mut Self::Context) {
+        self.work(context, |shard| shard.execute_batch(batch));
+    }
+}
+
+/// Lines are in the store log, or cannot be written.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Appended {
+    /// The changes they belong to.
+    pub tokens: Vec<ChangeToken>,
+    /// Whether they were written.
+    pub result: AppendResult,
+}
+
+impl Handler<Appended> for QueueRegistry {
+    type Result = ();
+
+    fn handle(&mut self, appended: Appended, context: &mut Self::Context) {
+        self.work(context, |shard| {
+            for token in appended.tokens {
+                shard.appended(token, appended.result);
+            }
+        });
+    }
+}
+
+/// A session is gone.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Unsubscribe(pub Arc<SessionHandle>);
+
+impl Handler<Unsubscribe> for QueueRegistry {
+    type Result = ();
+
+    fn handle(&mut self, Unsubscribe(session): Unsubscribe, context: &mut Self::Context) {
+        self.work(context, |shard| shard.unsubscribe(&session));
+    }
+}
+
+/// Removes expired messages of one portion of the queues.
+#[derive(Message)]
+#[rtype(result = "Expired")]
+pub struct ExpirePortion(pub usize);
+
+impl Handler<ExpirePortion> for QueueRegistry {
+    type Result = MessageResult<ExpirePortion>;
+
+    fn handle(&mut self, ExpirePortion(portion): ExpirePortion, context: &mut Self::Context) -> Self::Result {
+        MessageResult(self.work(context, |shard| shard.expire_portion(portion)))
+    }
+}
+
+/// Asks for the active queues; the periods that are over are forgotten.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Activity")]
+pub struct TakeActivity(pub PeriodEnds);
+
+impl Handler<TakeActivity> for QueueRegistry {
+    type Result = MessageResult<TakeActivity>;
+
+    fn handle(&mut self, TakeActivity(ends): TakeActivity, context: &mut Self::Context) -> Self::Result {
+        MessageResult(self.work(context, |shard| shard.take_activity(ends)))
+    }
+}
+
+/// Finishes what came before, so that the queues of the shard can be saved; tells how many messages are undelivered.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "usize")]
+pub struct Flush;
+
+impl Handler<Flush> for QueueRegistry {
+    type Result = usize;
+
+    fn handle(&mut self, _: Flush, context: &mut Self::Context) -> usize {
+        self.work(context, |shard| shard.flush())
+    }
+}

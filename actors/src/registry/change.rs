@@ -1,0 +1,214 @@
+//! Changes of queue records: validated, written to the store log, and only then applied and answered.
+//!
+//! While the line of a change is on its way to the log the queue is *changing*: commands that come for it are parked behind the
+//! change, so that they find the record either before or after it, never in between. A change that cannot be written leaves no
+//! trace, and its command is answered with `ERR STORE`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use smp_protocol::error::ErrorType;
+use smp_store::date::Date;
+use smp_store::log_record::{LogRecord, ServiceParty};
+use smp_store::record::{Link, QueueRecord, QueueStatus};
+
+use super::batch::{Executed, Requester, Slot};
+use super::shard::{Shard, Step};
+use crate::queue::{ChangeToken, LiveGuard, Queue};
+use crate::session_handle::SessionHandle;
+use crate::verify::VerifiedCommand;
+
+/// Whether lines were written; if not, the text of the answer.
+pub type AppendResult = Result<(), &'static str>;
+
+/// Where the lines of changes go.
+pub trait ChangeLog: Send {
+    /// Takes whole lines. If there is a token, [`Shard::appended`] is to be called with it once the lines are written or cannot
+    /// be. Lines are written in the order in which they were given.
+    fn append(&self, lines: Vec<u8>, token: Option<ChangeToken>);
+}
+
+/// A change on its way to the log.
+pub(super) struct PendingChange {
+    queue: Arc<Queue>,
+    cause: Arc<SessionHandle>,
+    record: LogRecord,
+    then: Then,
+    parked: VecDeque<Job>,
+}
+
+/// What follows a change.
+pub(super) enum Then {
+    /// The command is done.
+    Answer(Slot, Executed),
+    /// The command is executed again, on the changed record.
+    Resume(Job),
+}
+
+impl Then {
+    fn slot(&self) -> Slot {
+        match self {
+            Self::Answer(slot, _) => *slot,
+            Self::Resume(job) => job.slot,
+        }
+    }
+}
+
+/// A command with everything that its execution needs.
+pub(super) struct Job {
+    pub requester: Requester,
+    pub slot: Slot,
+    pub command: VerifiedCommand,
+}
+
+impl Shard {
+    /// Sends a validated change to the log. Without a log it is applied at once.
+    pub(super) fn change(
+        &mut self,
+        cause: &Arc<SessionHandle>,
+        queue: &Arc<Queue>,
+        mut live: LiveGuard<'_>,
+        record: LogRecord,
+        then: Then,
+    ) -> Step {
+        let Some(log) = &self.log else {
+            drop(live);
+            self.apply(Some(cause), queue, record);
+            return match then {
+                Then::Answer(_, executed) => Step::Done(executed),
+                Then::Resume(job) => self.execute(job),
+            };
+        };
+        let token = self.next_change;
+        self.next_change += 1;
+        live.changing = Some(token);
+        drop(live);
+        let mut line = Vec::with_capacity(256);
+        record.write(&mut line);
+        let (cause, queue) = (Arc::clone(cause), Arc::clone(queue));
+        self.changes.insert(token, PendingChange { queue, cause, record, then, parked: VecDeque::new() });
+        log.append(line, Some(token));
+        Step::Waiting
+    }
+
+    /// Lets a command wait for the change of its queue.
+    pub(super) fn park(&mut self, token: ChangeToken, job: Job) -> Step {
+        match self.changes.get_mut(&token) {
+            Some(change) => {
+                change.parked.push_back(job);
+                Step::Waiting
+            }
+            // A panic lost the change: the queue must not wait for it for ever.
+            None => Step::Done(ErrorType::Internal.into()),
+        }
+    }
+
+    /// The line of a change is in the log, or cannot be written: finishes its command and those parked behind it.
+    pub fn appended(&mut self, token: ChangeToken, result: AppendResult) {
+        let Some(change) = self.changes.remove(&token) else { return };
+        let PendingChange { queue, cause, record, then, parked } = change;
+        if let Some(mut live) = queue.live_if_any() {
+            live.changing = None;
+        }
+        match result {
+            Ok(()) => {
+                self.apply(Some(&cause), &queue, record);
+                match then {
+                    Then::Answer(slot, executed) => self.finish(slot, executed),
+                    Then::Resume(job) => self.run(job),
+                }
+            }
+            Err(text) => {
+                self.forget(&queue, &record);
+                self.finish(then.slot(), ErrorType::Store(text.to_owned()).into());
+            }
+        }
+        // Run in their order: the first one that changes the queue again parks the others behind itself.
+        for job in parked {
+            self.run(job);
+        }
+    }
+
+    /// Gives back the IDs that a change had reserved.
+    fn forget(&mut self, queue: &Arc<Queue>, record: &LogRecord) {
+        match record {
+            LogRecord::Create(_) => {
+                self.directory.remove(queue);
+                if let Some(subscriber) = queue.end().and_then(|live| live.subscriber) {
+                    self.forget_subscriber(queue, &subscriber);
+                }
+            }
+            LogRecord::Notifier(_, notifier) => self.directory.remove_notifier(queue, &notifier.id),
+            LogRecord::Link(_, link) if !has_link(queue, link) => self.directory.remove_link(queue, link.id()),
+            _ => {}
+        }
+    }
+
+    /// Applies a change to the record and to what follows from it. Cannot fail: it was validated. Sessions other than `cause`
+    /// are told.
+    pub(super) fn apply(&mut self, cause: Option<&SessionHandle>, queue: &Arc<Queue>, change: LogRecord) {
+        match change {
+            LogRecord::Create(_) => {
+                self.stats.queues.created.count();
+                self.stats.queues.now.change(1);
+            }
+            LogRecord::Delete(_) => self.apply_delete(cause, queue),
+            LogRecord::Notifier(_, notifier) => self.apply_notifier(cause, queue, Some(Box::new(notifier))),
+            LogRecord::DeleteNotifier(_) => self.apply_notifier(cause, queue, None),
+            LogRecord::DeleteLink(_) => self.apply_delete_link(queue),
+            change => apply_to_record(&mut queue.record_mut(), change),
+        }
+    }
+
+    /// Notes the first use of a queue on a day (behaviour.md §3.1.3). Nothing waits for the line.
+    pub(super) fn touch(&mut self, queue: &Queue) {
+        let today = self.today();
+        if queue.record().updated_at == Some(today) {
+            return;
+        }
+        queue.record_mut().updated_at = Some(today);
+        self.log_unanswered(&LogRecord::Time(*queue.recipient_id(), today));
+    }
+
+    /// Logs a change that is applied whether or not the line can be written.
+    pub(super) fn log_unanswered(&self, record: &LogRecord) {
+        if let Some(log) = &self.log {
+            let mut line = Vec::with_capacity(64);
+            record.write(&mut line);
+            log.append(line, None);
+        }
+    }
+
+    fn today(&self) -> Date {
+        Date::from_unix_seconds(self.now())
+    }
+}
+
+/// The changes that nothing else follows from.
+fn apply_to_record(record: &mut QueueRecord, change: LogRecord) {
+    match change {
+        LogRecord::Link(_, link) => record.link = Some(Box::new(link)),
+        LogRecord::Secure(_, key) => record.sender_key = Some(key),
+        LogRecord::Keys(_, keys) => record.recipient_keys = keys,
+        LogRecord::Suspend(_) => record.status = QueueStatus::Off,
+        LogRecord::Block(_, info) => record.status = QueueStatus::Blocked(Box::new(info)),
+        LogRecord::Unblock(_) => record.status = QueueStatus::Active,
+        LogRecord::Time(_, date) => record.updated_at = Some(date),
+        LogRecord::QueueService(_, ServiceParty::Recipient, service) => record.service = service.map(Box::new),
+        LogRecord::QueueService(_, ServiceParty::Notifier, service) => {
+            if let Some(notifier) = &mut record.notifier {
+                notifier.service = service;
+            }
+        }
+        LogRecord::Create(_)
+        | LogRecord::Delete(_)
+        | LogRecord::DeleteLink(_)
+        | LogRecord::Notifier(..)
+        | LogRecord::DeleteNotifier(_)
+        | LogRecord::NewService(_) => {}
+    }
+}
+
+fn has_link(queue: &Queue, link: &Link) -> bool {
+    queue.record().link.as_ref().is_some_and(|own| own.id() == link.id())
+}

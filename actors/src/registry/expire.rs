@@ -1,0 +1,40 @@
+//! Expiry of messages (behaviour.md §5).
+
+use crate::directory::Directory;
+use crate::queue::LiveGuard;
+
+use super::shard::Shard;
+
+/// What a walk over queues found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Expired {
+    /// Messages removed.
+    pub expired: usize,
+    /// Messages that remain, markers included.
+    pub remaining: usize,
+}
+
+impl Shard {
+    /// Removes expired messages from the queues of one portion of the directory.
+    pub fn expire_portion(&mut self, portion: usize) -> Expired {
+        let mut found = Expired::default();
+        let now = self.now();
+        for queue in self.directory.portion_of(self.index, portion) {
+            let Some(mut live) = queue.live_if_any() else { continue };
+            found.expired += self.expire_queue(&mut live, now);
+            found.remaining += live.messages.len();
+        }
+        found
+    }
+
+    /// Number of portions.
+    pub const PORTIONS: usize = Directory::PORTIONS;
+
+    /// A delivered message may expire too: its subscriber gets the next one with its `ACK`.
+    pub(super) fn expire_queue(&self, live: &mut LiveGuard<'_>, now: i64) -> usize {
+        let Some(ttl) = self.policy.message_ttl else { return 0 };
+        let expired = live.messages.expire(now - ttl);
+        self.stats.messages.expired.add(expired);
+        expired
+    }
+}

@@ -1,0 +1,29 @@
+//! The undelivered messages, to be saved (behaviour.md §8.4, §8.6).
+
+use std::sync::Arc;
+
+use smp_protocol::id::RecipientId;
+use smp_store::message_queue::StoredMessage;
+
+use super::shard::Shard;
+use crate::directory::Directory;
+use crate::queue::Queue;
+
+impl Shard {
+    /// Number of undelivered messages, markers included. What is written by commands that came before is in the queues and may be
+    /// read from the directory.
+    pub fn flush(&self) -> usize {
+        let portions = (0..Directory::PORTIONS).flat_map(|portion| self.directory.portion_of(self.index, portion));
+        portions.map(|queue| queue.live_if_any().map_or(0, |live| live.messages.len())).sum()
+    }
+}
+
+/// All undelivered messages, oldest first within a queue. They stay where they are.
+pub fn undelivered(directory: &Directory) -> impl Iterator<Item = (RecipientId, StoredMessage)> {
+    (0..Directory::PORTIONS).flat_map(|portion| directory.portion(portion)).flat_map(|queue| of_queue(&queue))
+}
+
+fn of_queue(queue: &Arc<Queue>) -> Vec<(RecipientId, StoredMessage)> {
+    let Some(live) = queue.live_if_any() else { return Vec::new() };
+    live.messages.iter().map(|message| (*queue.recipient_id(), message.clone())).collect()
+}

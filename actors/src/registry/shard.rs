@@ -1,0 +1,186 @@
+//! One shard of the registry: a state machine that executes commands in the order in which they come.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use smp_protocol::error::ErrorType;
+use smp_protocol::password::Password;
+
+use super::batch::{Batch, Executed, OpenBatch, Requester, Slot};
+use super::change::{ChangeLog, Job, PendingChange};
+use super::subscriptions::Subscriptions;
+use crate::activity::{Activity, PeriodEnds};
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::notification::NotificationMailbox;
+use crate::queue::ChangeToken;
+use crate::session_handle::SessionHandle;
+use crate::stats::Stats;
+use crate::verify::VerifiedCommand;
+
+/// What the operator decided about queues.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Whether queues may be created at all.
+    pub new_queues: bool,
+    /// Password for creating queues.
+    pub password: Option<Password>,
+    /// Messages that a queue holds.
+    pub quota: usize,
+    /// Age in seconds at which messages expire; `None`: never.
+    pub message_ttl: Option<i64>,
+    /// Whether sending to a queue removes its expired messages.
+    pub expire_on_send: bool,
+}
+
+/// A shard and all that it knows. The queues themselves are in the directory.
+pub struct Shard {
+    pub(super) index: usize,
+    pub(super) directory: Arc<Directory>,
+    pub(super) policy: Policy,
+    pub(super) stats: Arc<Stats>,
+    pub(super) log: Option<Box<dyn ChangeLog>>,
+    pub(super) notifications: Box<dyn NotificationMailbox>,
+    pub(super) clock: Clock,
+    pub(super) changes: HashMap<ChangeToken, PendingChange>,
+    pub(super) next_change: ChangeToken,
+    pub(super) subscriptions: Subscriptions,
+    pub(super) activity: Activity,
+    batches: HashMap<usize, OpenBatch>,
+    next_batch: usize,
+    panicked: bool,
+}
+
+/// What a shard works with.
+pub struct ShardParts {
+    /// Which shard it is.
+    pub index: usize,
+    /// All queues.
+    pub directory: Arc<Directory>,
+    /// Decisions of the operator.
+    pub policy: Policy,
+    /// Counters.
+    pub stats: Arc<Stats>,
+    /// The store log, if there is one.
+    pub log: Option<Box<dyn ChangeLog>>,
+    /// Where notifications go.
+    pub notifications: Box<dyn NotificationMailbox>,
+    /// The time.
+    pub clock: Clock,
+    /// Active queues, as saved.
+    pub activity: Activity,
+}
+
+/// State of a command.
+pub(super) enum Step {
+    /// It has its answer.
+    Done(Executed),
+    /// It waits for the store log; [`Shard::finish`] will be called.
+    Waiting,
+}
+
+impl From<ErrorType> for Step {
+    fn from(error: ErrorType) -> Self {
+        Self::Done(error.into())
+    }
+}
+
+impl Shard {
+    /// A shard without subscriptions.
+    pub fn new(parts: ShardParts) -> Self {
+        Self {
+            index: parts.index,
+            directory: parts.directory,
+            policy: parts.policy,
+            stats: parts.stats,
+            log: parts.log,
+            notifications: parts.notifications,
+            clock: parts.clock,
+            changes: HashMap::new(),
+            next_change: 0,
+            subscriptions: Subscriptions::default(),
+            activity: parts.activity,
+            batches: HashMap::new(),
+            next_batch: 0,
+            panicked: false,
+        }
+    }
+
+    /// Executes the commands of a batch, first to last.
+    pub fn execute_batch(&mut self, batch: Batch) {
+        let Batch { session, version, service, commands, reply } = batch;
+        let number = self.next_batch;
+        self.next_batch += 1;
+        let open = OpenBatch::new(reply, commands.len());
+        if commands.is_empty() {
+            return open.reply();
+        }
+        self.batches.insert(number, open);
+        let requester = Requester { session, version, service };
+        for (position, verified) in commands {
+            let slot = Slot { batch: number, position };
+            self.run(Job { requester: requester.clone(), slot, command: verified.into_command() });
+        }
+    }
+
+    /// Executes one command. A panic costs only this command: it is answered with `ERR INTERNAL`.
+    pub(super) fn run(&mut self, job: Job) {
+        let slot = job.slot;
+        match catch_unwind(AssertUnwindSafe(|| self.execute(job))) {
+            Ok(Step::Done(executed)) => self.finish(slot, executed),
+            Ok(Step::Waiting) => {}
+            Err(_) => {
+                self.panicked = true;
+                self.finish(slot, ErrorType::Internal.into());
+            }
+        }
+    }
+
+    /// Whether a command panicked since this was last asked: then the actor is to be restarted.
+    pub fn take_panicked(&mut self) -> bool {
+        std::mem::take(&mut self.panicked)
+    }
+
+    pub(super) fn execute(&mut self, job: Job) -> Step {
+        match job.command {
+            VerifiedCommand::Create { new, corr_id } => self.create(&job.requester, job.slot, *new, &corr_id),
+            VerifiedCommand::Recipient { .. } => self.recipient(job),
+            VerifiedCommand::Sender { .. } => self.sender(job),
+            VerifiedCommand::Link { .. } => self.link(job),
+            VerifiedCommand::Notifier { .. } => self.notifier(job),
+            VerifiedCommand::Service(_) => ErrorType::Service.into(),
+        }
+    }
+
+    /// A command has its answer; the last one of a batch sends the reply.
+    pub(super) fn finish(&mut self, slot: Slot, executed: Executed) {
+        let Some(open) = self.batches.get_mut(&slot.batch) else { return };
+        if open.finish(slot.position, executed)
+            && let Some(open) = self.batches.remove(&slot.batch)
+        {
+            open.reply();
+        }
+    }
+
+    /// Forgets a session that is not connected any more. What was delivered to it stays stored.
+    pub fn unsubscribe(&mut self, session: &SessionHandle) {
+        for queue in self.subscriptions.remove_session(session) {
+            let Some(mut live) = queue.live_if_any() else { continue };
+            live.subscriber.take_if(|subscriber| subscriber.session.is(session));
+            live.getters.retain(|getter| !getter.session.is(session));
+        }
+    }
+
+    /// The active queues of the shard; the periods that are over are forgotten.
+    pub fn take_activity(&mut self, ends: PeriodEnds) -> Activity {
+        let activity = self.activity.clone();
+        self.activity.end(ends);
+        activity
+    }
+
+    /// Seconds since 1970.
+    pub(super) fn now(&self) -> i64 {
+        self.clock.now()
+    }
+}

@@ -1,0 +1,119 @@
+//! `SUB` and `GET` (behaviour.md §3.3, §3.4).
+//!
+//! Registering the subscriber and reading the first message are one step here: whatever is stored afterwards is pushed, so that
+//! no message falls between the two.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use smp_protocol::error::{CommandError, ErrorType};
+use smp_protocol::response::Response;
+use smp_store::message_queue::StoredMessage;
+
+use super::batch::{Answer, Executed, Requester};
+use super::shard::{Shard, Step};
+use crate::queue::{Delivered, LiveGuard, Queue, Subscriber, SubscriptionKind};
+use crate::session_handle::{Delivery, Event, SessionHandle};
+
+impl Shard {
+    pub(super) fn subscribe(&mut self, requester: &Requester, queue: &Arc<Queue>, mut live: LiveGuard<'_>) -> Step {
+        let session = &requester.session;
+        match live.of_session(session) {
+            Some((_, SubscriptionKind::Prohibited)) => {
+                self.stats.subscriptions.prohibited.count();
+                return ErrorType::from(CommandError::Prohibited).into();
+            }
+            Some((_, SubscriptionKind::Active)) => self.stats.subscriptions.duplicate.count(),
+            None => {
+                self.replace_subscriber(session, queue, &mut live);
+                if live.messages.first().is_some() {
+                    self.stats.subscriptions.with_message.count();
+                }
+            }
+        }
+        let owed = self.first_message(queue, &mut live, session);
+        let service_id = requester.service.as_ref().map(|service| service.id);
+        Step::Done(Executed { answer: Answer::Response(Response::Subscribed(service_id)), owed })
+    }
+
+    /// Makes a session the one that messages are pushed to. Another one is told that its subscription ended.
+    fn replace_subscriber(&mut self, session: &Arc<SessionHandle>, queue: &Arc<Queue>, live: &mut LiveGuard<'_>) {
+        if !session.is_connected() {
+            return;
+        }
+        session.subscriptions.fetch_add(1, Ordering::Relaxed);
+        self.subscriptions.add(session, queue);
+        let new = Subscriber { session: Arc::clone(session), delivered: None };
+        if let Some(old) = live.subscriber.replace(new) {
+            self.drop_subscriber(queue, &old, Event::Ended);
+        }
+    }
+
+    /// Takes a session off the books of a queue.
+    pub(super) fn forget_subscriber(&mut self, queue: &Arc<Queue>, old: &Subscriber) {
+        self.subscriptions.remove(&old.session, queue);
+        old.session.subscriptions.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Tells a session that it is no subscriber any more.
+    pub(super) fn drop_subscriber(&mut self, queue: &Arc<Queue>, old: &Subscriber, event: Event) {
+        self.forget_subscriber(queue, old);
+        if old.session.is_connected() {
+            old.session.mailbox().notice((*queue.recipient_id()).into(), event);
+        }
+    }
+
+    /// `GET`: the first message, without a subscription.
+    pub(super) fn get(&mut self, requester: &Requester, queue: &Arc<Queue>, mut live: LiveGuard<'_>) -> Step {
+        let session = &requester.session;
+        let stats = Arc::clone(&self.stats);
+        match live.of_session(session) {
+            Some((_, SubscriptionKind::Active)) => {
+                stats.messages.get_prohibited.count();
+                return ErrorType::from(CommandError::Prohibited).into();
+            }
+            Some((getter, SubscriptionKind::Prohibited)) => {
+                let again = getter.delivered.is_some();
+                if live.messages.first().is_some() {
+                    if again { stats.messages.got_duplicate.count() } else { stats.messages.got.count() }
+                }
+            }
+            None => {
+                if session.is_connected() {
+                    live.getters.push(Subscriber { session: Arc::clone(session), delivered: None });
+                    self.subscriptions.add(session, queue);
+                }
+                if live.messages.first().is_some() {
+                    stats.messages.got.count();
+                }
+            }
+        }
+        match self.first_message(queue, &mut live, session) {
+            Some(delivery) => Step::Done(Executed { answer: Answer::Message(delivery), owed: None }),
+            None => {
+                stats.messages.got_none.count();
+                Step::Done(Executed::OK)
+            }
+        }
+    }
+
+    /// The oldest message, noted as delivered to this session; without one, nothing is delivered to it.
+    pub(super) fn first_message(
+        &self,
+        queue: &Queue,
+        live: &mut LiveGuard<'_>,
+        session: &SessionHandle,
+    ) -> Option<Delivery> {
+        let message = live.messages.first().cloned();
+        let delivered = message.as_ref().map(|message| Delivered { id: message.id, at: self.now() });
+        if let Some((subscriber, _)) = live.of_session(session) {
+            subscriber.delivered = delivered;
+        }
+        message.map(|message| delivery(queue, message))
+    }
+}
+
+/// A message on its way to the recipient of a queue.
+pub(super) fn delivery(queue: &Queue, message: StoredMessage) -> Delivery {
+    Delivery { recipient_id: *queue.recipient_id(), secret: queue.record().dh_secret.clone(), message }
+}

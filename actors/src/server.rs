@@ -1,0 +1,229 @@
+//! The whole server: loaded from disk, run until it is told to end, saved.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use actix::Addr;
+use actix_rt::System;
+use slog::{Logger, error};
+use smp_config::certificates::{Credentials, PrivateKey};
+use smp_config::paths::Directories;
+use smp_config::settings::Settings;
+use smp_protocol::key::SigningKey;
+use smp_store::error::FileError;
+use smp_store::files::{Files, RealFiles};
+use smp_store::store_log::StoreLogError;
+use smp_transport::listener::ListenError;
+use smp_transport::tls::{Credential, CredentialError};
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::notifications;
+use crate::registry;
+use crate::state::{Loading, Place, State, StateError};
+use crate::stats_collector::Snapshot;
+use crate::store_log_writer::CloseLog;
+use crate::supervisor::{EndReason, Shutdown, Supervisor};
+use crate::tree::{Seed, Tree};
+
+/// What a server is started with.
+pub struct ServerParts {
+    /// Settings of the operator.
+    pub settings: Settings,
+    /// Where things are.
+    pub directories: Directories,
+    /// Certificates and the key of the first.
+    pub credentials: Credentials,
+    /// Start although some saved messages cannot be restored.
+    pub skip_warnings: bool,
+    /// End on SIGINT and SIGTERM.
+    pub handle_signals: bool,
+    /// Log of the server.
+    pub logger: Logger,
+}
+
+/// Why the server does not run, or did not end well. Each is one line that names what failed and what to do.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The state on disk.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The certificates.
+    #[error("the certificates cannot be used: {0}")]
+    Credential(#[from] CredentialError),
+    /// A port.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// Saving.
+    #[error(transparent)]
+    Save(#[from] FileError),
+    /// Closing the store log.
+    #[error(transparent)]
+    StoreLog(#[from] StoreLogError),
+    /// Setting aside what was restored.
+    #[error(transparent)]
+    SetAside(#[from] smp_store::restoration::RestoreError),
+    /// An actor did not answer when its state was to be saved.
+    #[error("{0} did not answer: its part of the state is not saved")]
+    NoAnswer(&'static str),
+}
+
+/// A loaded server.
+pub struct Server {
+    settings: Settings,
+    credential: Credential,
+    state: State,
+    threads: usize,
+    clock: Clock,
+    handle_signals: bool,
+    logger: Logger,
+}
+
+/// A server that accepts connections.
+pub struct RunningServer {
+    /// Addresses that it listens on, one per configured port.
+    pub listening: Vec<SocketAddr>,
+    root: Addr<Supervisor>,
+}
+
+impl RunningServer {
+    /// Tells the server to end in good order. Does not wait.
+    pub fn stop(&self) {
+        self.root.do_send(Shutdown(EndReason::Requested));
+    }
+}
+
+impl Server {
+    /// Locks the state directory and loads everything from it.
+    pub fn load(parts: ServerParts) -> Result<Self, StartError> {
+        Self::load_with(parts, Arc::new(RealFiles), Clock::system())
+    }
+
+    /// The same with other files and another clock.
+    pub fn load_with(parts: ServerParts, files: Arc<dyn Files>, clock: Clock) -> Result<Self, StartError> {
+        let ServerParts { settings, directories, credentials, skip_warnings, handle_signals, logger } = parts;
+        let credential = credential(credentials)?;
+        let threads = settings.limits.threads.or(available_parallelism().ok().map(Into::into)).unwrap_or(1);
+        let state = State::load(&Loading {
+            settings: &settings,
+            path: &directories.state,
+            skip_warnings,
+            shards: threads,
+            files,
+            now: clock.now(),
+            logger: &logger,
+        })?;
+        Ok(Self { settings, credential, state, threads, clock, handle_signals, logger })
+    }
+
+    /// Saves what was loaded, without running.
+    pub fn save(self) -> Result<(), StartError> {
+        let State { directory, notifications, activity, from_time, stats, restoration, place, store_log, .. } =
+            self.state;
+        if let Some(restoration) = restoration {
+            restoration.finish()?;
+        }
+        place.save_messages(&directory)?;
+        place.save_notifications(notifications.waiting().map(|(id, pending)| (id, pending.clone())).collect())?;
+        place.save_stats(&smp_store::stats::StatsSnapshot {
+            counters: stats.to_saved(),
+            active_queues: activity.all.to_saved(),
+            active_queues_ntf: activity.with_notification.to_saved(),
+            ..smp_store::stats::StatsSnapshot::new(*from_time.lock())
+        })?;
+        if let Some(mut log) = store_log {
+            log.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Runs until the server is told to end, and saves everything. Blocks the thread; `ready` is called on it once all ports
+    /// accept connections.
+    pub fn run(self, ready: impl FnOnce(RunningServer)) -> Result<EndReason, StartError> {
+        System::new().block_on(self.live(ready))
+    }
+
+    async fn live(self, ready: impl FnOnce(RunningServer)) -> Result<EndReason, StartError> {
+        let Self { settings, credential, state, threads, clock, handle_signals, logger } = self;
+        let State { directory, notifications, store_log, activity, from_time, stats, restoration, place, .. } = state;
+        let (end, ended) = oneshot::channel();
+        let root = Supervisor::start_root(logger.clone(), handle_signals, end);
+        let seed = Seed {
+            settings,
+            credential,
+            directory: Arc::clone(&directory),
+            notifications,
+            store_log,
+            activity,
+            from_time,
+            daily_stats: place.daily_stats(),
+            stats,
+            clock,
+            threads,
+            logger: logger.clone(),
+        };
+        let tree = Tree::grow(seed, root.clone()).await?;
+        if let Some(restoration) = restoration {
+            restoration.finish()?;
+        }
+        tree.open().await;
+        ready(RunningServer { listening: tree.listening.clone(), root });
+        // The root ends only with the server, so that there is always a reason.
+        let reason = ended.await.unwrap_or(EndReason::Requested);
+
+        note!(logger, "Saving server state...");
+        tree.end_sessions().await;
+        let saved = save(&tree, &directory, &place, &logger).await;
+        tree.stop_threads();
+        saved?;
+        note!(logger, "Server stopped");
+        Ok(reason)
+    }
+}
+
+/// Saves each part of the state, whatever happens to the others. Messages first: they are what cannot be had again.
+async fn save(tree: &Tree, directory: &Directory, place: &Place, logger: &Logger) -> Result<(), StartError> {
+    let messages = match flush(tree).await {
+        Ok(()) => place.save_messages(directory).map_err(StartError::from),
+        Err(failure) => Err(failure),
+    };
+    let notifications = match tree.notifications.send(notifications::Flush).await {
+        Ok(waiting) => place.save_notifications(waiting).map_err(StartError::from),
+        Err(_) => Err(StartError::NoAnswer("Notifications")),
+    };
+    let stats = match tree.stats.send(Snapshot).await {
+        Ok(stats) => place.save_stats(&stats).map_err(StartError::from),
+        Err(_) => Err(StartError::NoAnswer("StatsCollector")),
+    };
+    let closed = match &tree.store_log {
+        None => Ok(()),
+        Some(writer) => match writer.send(CloseLog).await {
+            Ok(closed) => closed.map_err(StartError::from),
+            Err(_) => Err(StartError::NoAnswer("StoreLogWriter")),
+        },
+    };
+    let parts = [messages, notifications, stats, closed];
+    for failure in parts.iter().filter_map(|part| part.as_ref().err()) {
+        error!(logger, "{failure}");
+    }
+    parts.into_iter().collect()
+}
+
+/// Lets every shard finish what it was asked before.
+async fn flush(tree: &Tree) -> Result<(), StartError> {
+    for shard in tree.shards.iter() {
+        shard.send(registry::Flush).await.map_err(|_| StartError::NoAnswer("QueueRegistry"))?;
+    }
+    Ok(())
+}
+
+fn credential(credentials: Credentials) -> Result<Credential, CredentialError> {
+    let key = match &credentials.key {
+        PrivateKey::Ed25519(seed) => SigningKey::ed25519(seed),
+        PrivateKey::Ed448(seed) => SigningKey::ed448(seed),
+    };
+    Credential::new(credentials.chain.into_iter().map(Into::into).collect(), key)
+}

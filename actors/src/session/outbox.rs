@@ -1,0 +1,136 @@
+//! What waits to be written to a client.
+//!
+//! Its size is bounded by the client's own doing: answers, because the reader takes no further block while too many of them
+//! wait; messages and events, because each subscription has at most one on the way; notifications, because they are kept back
+//! while too much waits.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use smp_protocol::id::{CorrId, EntityId};
+use smp_protocol::response::Response;
+use tokio::sync::Notify;
+
+use crate::registry::Answer;
+use crate::session_handle::{Delivery, SessionHandle};
+
+/// A transmission on its way to the client.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    /// Echoed in answers, empty in events.
+    pub corr_id: CorrId,
+    /// What it is about.
+    pub entity: EntityId,
+    /// What it says.
+    pub content: Answer,
+    /// Whether it answers a command.
+    is_answer: bool,
+}
+
+impl Outgoing {
+    /// An answer to a command.
+    pub fn answer(corr_id: CorrId, entity: EntityId, content: Answer) -> Self {
+        Self { corr_id, entity, content, is_answer: true }
+    }
+
+    /// An event of an entity.
+    pub fn event(entity: EntityId, response: Response) -> Self {
+        Self { corr_id: CorrId::EMPTY, entity, content: Answer::Response(response), is_answer: false }
+    }
+
+    /// A pushed message.
+    pub fn message(delivery: Delivery) -> Self {
+        let entity = delivery.recipient_id.into();
+        Self { corr_id: CorrId::EMPTY, entity, content: Answer::Message(delivery), is_answer: false }
+    }
+}
+
+/// Shared by the parts of one session, all on one thread.
+pub(super) struct Outbox {
+    handle: Arc<SessionHandle>,
+    state: RefCell<State>,
+    filled: Notify,
+    drained: Notify,
+    limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Outgoing>,
+    answers: usize,
+    closed: bool,
+}
+
+impl Outbox {
+    /// Holds back the reader while `limit` answers wait.
+    pub fn new(handle: Arc<SessionHandle>, limit: usize) -> Self {
+        Self { handle, state: RefCell::default(), filled: Notify::new(), drained: Notify::new(), limit }
+    }
+
+    /// Adds transmissions in their order.
+    pub fn push(&self, outgoing: impl IntoIterator<Item = Outgoing>) {
+        let mut state = self.state.borrow_mut();
+        for item in outgoing {
+            state.answers += usize::from(item.is_answer);
+            state.queue.push_back(item);
+        }
+        self.handle.waiting.store(state.queue.len(), Ordering::Relaxed);
+        self.filled.notify_one();
+    }
+
+    /// Nothing will be added any more; the writer ends when it has written everything.
+    pub fn close(&self) {
+        self.state.borrow_mut().closed = true;
+        self.filled.notify_one();
+        self.drained.notify_one();
+    }
+
+    /// Takes the next transmission, if there is one.
+    pub fn pop(&self) -> Option<Outgoing> {
+        let mut state = self.state.borrow_mut();
+        let item = state.queue.pop_front()?;
+        state.answers -= usize::from(item.is_answer);
+        if state.queue.is_empty() {
+            // An idle session keeps no buffers.
+            state.queue = VecDeque::new();
+        }
+        self.handle.waiting.store(state.queue.len(), Ordering::Relaxed);
+        self.drained.notify_one();
+        Some(item)
+    }
+
+    /// Puts back what did not fit a block.
+    pub fn put_back(&self, item: Outgoing) {
+        let mut state = self.state.borrow_mut();
+        state.answers += usize::from(item.is_answer);
+        state.queue.push_front(item);
+    }
+
+    /// Waits until there is something to write; false when there never will be.
+    pub async fn wait_filled(&self) -> bool {
+        loop {
+            {
+                let state = self.state.borrow();
+                if !state.queue.is_empty() {
+                    return true;
+                }
+                if state.closed {
+                    return false;
+                }
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    /// Waits until few enough answers wait that the next block may be read.
+    pub async fn wait_for_room(&self) {
+        while {
+            let state = self.state.borrow();
+            state.answers >= self.limit && !state.closed
+        } {
+            self.drained.notified().await;
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Packs what waits in the outbox into blocks, as many transmissions as fit, and writes them.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use smp_protocol::batch::{BatchWriter, Pushed};
+use smp_protocol::message::{Plain, seal_message};
+use smp_protocol::response::{encode_message_head, message_length};
+use smp_protocol::transmission::Wire;
+use smp_store::message_queue::{StoredContent, StoredMessage};
+use smp_transport::block::{Block, WriteError};
+use smp_transport::handshake::Writer as BlockSink;
+
+use super::outbox::{Outbox, Outgoing};
+use super::reader::Terms;
+use crate::clock::Clock;
+use crate::registry::Answer;
+use crate::session_handle::{Delivery, SessionHandle};
+
+/// The writing part of a session.
+pub(super) struct Writer {
+    pub sink: BlockSink,
+    pub outbox: Rc<Outbox>,
+    pub terms: Rc<Terms>,
+    pub handle: Arc<SessionHandle>,
+    pub clock: Clock,
+}
+
+impl Writer {
+    /// Writes until the outbox is closed and empty, or the connection fails.
+    pub async fn run(mut self) -> (BlockSink, Result<(), WriteError>) {
+        let result = self.write_all().await;
+        (self.sink, result)
+    }
+
+    async fn write_all(&mut self) -> Result<(), WriteError> {
+        while self.outbox.wait_filled().await {
+            // Buffers live only while there is something to write.
+            let mut batch = BatchWriter::new();
+            let mut block: Box<Block> = Box::new([0; size_of::<Block>()]);
+            while self.pack(&mut batch) {
+                self.sink.write_content(batch.content(), &mut block).await?;
+                self.handle.sent_at.store(self.clock.now(), Ordering::Relaxed);
+                batch.clear();
+            }
+            self.sink.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Fills a block; false if there is nothing to write.
+    fn pack(&self, batch: &mut BatchWriter) -> bool {
+        while let Some(item) = self.outbox.pop() {
+            // Encrypting is too much work to find out by it.
+            if batch.room() < self.least_length(&item) || batch.push(|out| self.encode(&item, out)) == Pushed::Full {
+                self.outbox.put_back(item);
+                break;
+            }
+        }
+        !batch.is_empty()
+    }
+
+    /// Exact for messages, nothing for the rest.
+    fn least_length(&self, item: &Outgoing) -> usize {
+        match &item.content {
+            Answer::Message(delivery) => {
+                self.wire().response_length(&item.corr_id, &item.entity) + message_length(&delivery.message.id)
+            }
+            Answer::Response(_) => 0,
+        }
+    }
+
+    fn wire(&self) -> Wire<'_> {
+        Wire::connection(self.terms.version, &self.terms.session_id)
+    }
+
+    fn encode(&self, item: &Outgoing, out: &mut Vec<u8>) {
+        self.wire().write(&item.corr_id, &item.entity, out, |out| match &item.content {
+            // Only a relay session can fail to encode, and its lengths were checked when it was received.
+            Answer::Response(response) => drop(response.encode(self.terms.version, out)),
+            Answer::Message(delivery) => encode_delivery(delivery, out),
+        });
+    }
+}
+
+fn encode_delivery(delivery: &Delivery, out: &mut Vec<u8>) {
+    let Delivery { secret, message, .. } = delivery;
+    encode_message_head(&message.id, out);
+    seal_message(secret, &message.id, plain(message), out);
+}
+
+fn plain(message: &StoredMessage) -> Plain<'_> {
+    let timestamp = message.timestamp;
+    match &message.content {
+        StoredContent::Message { notify, body } => Plain::Message { timestamp, notify: *notify, body },
+        StoredContent::QuotaMarker => Plain::QuotaExceeded { timestamp },
+    }
+}

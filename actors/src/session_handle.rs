@@ -1,0 +1,133 @@
+//! What other actors know of a session: what they may tell it, and whether it is still there.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+
+use smp_protocol::command::QueueSet;
+use smp_protocol::error::{BlockingInfo, ErrorType};
+use smp_protocol::id::{EntityId, RecipientId};
+use smp_protocol::key::DhSecret;
+use smp_protocol::response::EncryptedNotification;
+use smp_store::message_queue::StoredMessage;
+
+/// A stored message for a recipient. It is encrypted when the socket of the session can take it: what waits until then is a
+/// pointer to the message in the store.
+#[derive(Clone)]
+pub struct Delivery {
+    /// Whose message it is.
+    pub recipient_id: RecipientId,
+    /// Encrypts it.
+    pub secret: DhSecret,
+    /// The message as stored; it shares its body with the store.
+    pub message: StoredMessage,
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Delivery")
+    }
+}
+
+/// What happened to a subscription elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Another connection subscribed to the queue or notifier.
+    Ended,
+    /// The queue or notifier was deleted.
+    Deleted,
+    /// Another connection subscribed to the queues of the service.
+    ServiceEnded(QueueSet),
+    /// The operator blocked the queue.
+    Blocked(BlockingInfo),
+    /// The messages of a queue of the service, or of all its queues, could not be read.
+    Failed(ErrorType),
+    /// The waiting messages of all queues of the service were delivered.
+    AllMessagesSent,
+}
+
+/// A notification for a notifier ID.
+pub type NotifierEvent = (EntityId, EncryptedNotification);
+
+/// The mailbox of a session, as other actors see it. None of these calls waits.
+pub trait SessionMailbox: Send + Sync {
+    /// A message to be pushed. Each subscription has at most one on the way, which bounds the mailbox.
+    fn deliver(&self, delivery: Delivery);
+    /// Something happened to the subscription of this entity.
+    fn notice(&self, entity: EntityId, event: Event);
+    /// Notifications to be pushed, oldest first within one notifier ID.
+    fn notify(&self, notifications: Vec<NotifierEvent>);
+    /// The connection is to end: after the block in work, and with what waits for the socket sent.
+    fn close(&self);
+}
+
+/// The outside of a session. Registry shards keep one pointer to it per subscription.
+pub struct SessionHandle {
+    number: u64,
+    mailbox: Box<dyn SessionMailbox>,
+    connected: AtomicBool,
+    /// Queues whose messages are pushed to this session.
+    pub subscriptions: AtomicUsize,
+    /// Notifiers whose notifications are pushed to this session.
+    pub notifier_subscriptions: AtomicUsize,
+    /// Transmissions that wait for the socket.
+    pub waiting: AtomicUsize,
+    /// When the connection was made, seconds since 1970.
+    pub created_at: i64,
+    /// When the last whole block came, seconds since 1970.
+    pub received_at: AtomicI64,
+    /// When the last block went, seconds since 1970.
+    pub sent_at: AtomicI64,
+}
+
+impl SessionHandle {
+    /// A session that is there. Numbers follow the order of acceptance and are never reused while the process lives.
+    pub fn new(number: u64, mailbox: Box<dyn SessionMailbox>, now: i64) -> Self {
+        Self {
+            number,
+            mailbox,
+            connected: AtomicBool::new(true),
+            subscriptions: AtomicUsize::new(0),
+            notifier_subscriptions: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            created_at: now,
+            received_at: AtomicI64::new(now),
+            sent_at: AtomicI64::new(now),
+        }
+    }
+
+    /// Number of the connection.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether this is that session.
+    pub fn is(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+
+    /// Where to tell it something.
+    pub fn mailbox(&self) -> &dyn SessionMailbox {
+        &*self.mailbox
+    }
+
+    /// Whether the connection is there. Once it is not, nothing may be registered for it any more: the shards forget it after
+    /// this turned false.
+    pub fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Acquire)
+    }
+
+    /// From now on nothing is registered for this session.
+    pub fn disconnect(&self) {
+        self.connected.store(false, Ordering::Release);
+    }
+
+    /// Whether the session is subscribed to anything, which keeps an idle connection open.
+    pub fn is_subscribed(&self) -> bool {
+        self.subscriptions.load(Ordering::Relaxed) > 0 || self.notifier_subscriptions.load(Ordering::Relaxed) > 0
+    }
+
+    /// When the last block came or went, seconds since 1970.
+    pub fn active_at(&self) -> i64 {
+        self.received_at.load(Ordering::Relaxed).max(self.sent_at.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,355 @@
+//! What the server finds on disk when it starts, and what it leaves there when it ends in good order.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use parking_lot::Mutex;
+use slog::{Logger, warn};
+use smp_config::settings::{Settings, Storage};
+use smp_protocol::id::{NotifierId, RecipientId};
+use smp_protocol::response::EncryptedNotification;
+use smp_store::error::FileError;
+use smp_store::files::Files;
+use smp_store::message_queue::MessageQueue;
+use smp_store::messages_log::{self, RestoreRules};
+use smp_store::ntfs_log::{self, RestoredNotifications, StoredNotification};
+use smp_store::record::{QueueRecord, ServiceRecord};
+use smp_store::restoration::{Restoration, RestoreError};
+use smp_store::state_lock::{LockError, StateLock};
+use smp_store::stats::StatsSnapshot;
+use smp_store::stats_log;
+use smp_store::store_log::{Damage, Opened, StoreLog, StoreLogError};
+use thiserror::Error;
+
+use crate::activity::{ActiveHashes, Activity};
+use crate::directory::Directory;
+use crate::notification::PendingNotification;
+use crate::notifications::NotificationArea;
+use crate::queue::Queue;
+use crate::registry::undelivered;
+use crate::stats::Stats;
+use crate::tree::seconds;
+
+/// Why the state cannot be loaded. No file was changed, except that an interrupted start may have been recovered.
+#[derive(Debug, Error)]
+pub enum StateError {
+    /// Another server uses the directory.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The store log.
+    #[error(transparent)]
+    StoreLog(#[from] StoreLogError),
+    /// Saved messages, notifications or statistics.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// A kind of storage that this program does not have.
+    #[error("{0}")]
+    Storage(&'static str),
+}
+
+/// What was on disk.
+pub struct State {
+    /// Queues with their messages.
+    pub directory: Arc<Directory>,
+    /// Services, as the store log has them.
+    pub services: Vec<ServiceRecord>,
+    /// Waiting notifications.
+    pub notifications: NotificationArea,
+    /// The open log.
+    pub store_log: Option<StoreLog>,
+    /// Active queues.
+    pub activity: Activity,
+    /// When counting began.
+    pub from_time: Arc<Mutex<SystemTime>>,
+    /// Counters.
+    pub stats: Arc<Stats>,
+    /// What is set aside once the server runs.
+    pub restoration: Option<Restoration>,
+    /// Where the state is saved.
+    pub place: Place,
+}
+
+/// Where the state is, and which parts of it are kept.
+#[derive(Clone)]
+pub struct Place {
+    files: Arc<dyn Files>,
+    path: PathBuf,
+    keeps_messages: bool,
+    keeps_notifications: bool,
+    keeps_stats: bool,
+    logger: Logger,
+    /// Held as long as the place is in use.
+    _lock: Arc<StateLock>,
+}
+
+/// What loading depends on.
+pub struct Loading<'a> {
+    /// Settings of the operator.
+    pub settings: &'a Settings,
+    /// The state directory.
+    pub path: &'a Path,
+    /// Restore what can be restored.
+    pub skip_warnings: bool,
+    /// Registry shards.
+    pub shards: usize,
+    /// The file system.
+    pub files: Arc<dyn Files>,
+    /// Seconds since 1970.
+    pub now: i64,
+    /// Log of the server.
+    pub logger: &'a Logger,
+}
+
+impl State {
+    /// Locks the directory and reads everything.
+    pub fn load(loading: &Loading<'_>) -> Result<Self, StateError> {
+        let Loading { settings, path, files, logger, .. } = loading;
+        refuse_other_storage(settings.store_log.storage)?;
+        let lock = Arc::new(StateLock::acquire(path)?);
+        let (store_log, queues, services) = loading.queues()?;
+        let keeps = settings.store_log.restore_messages;
+        let place = Place {
+            files: Arc::clone(files),
+            path: path.to_path_buf(),
+            keeps_messages: keeps && settings.store_log.enable,
+            keeps_notifications: keeps,
+            keeps_stats: settings.store_log.log_stats,
+            logger: Logger::clone(logger),
+            _lock: lock,
+        };
+        let stats = Arc::new(Stats::default());
+        let mut restoration = Restoration::begin(Arc::clone(files), path)?;
+        for recovered in restoration.recovered() {
+            warn!(logger, "the previous start was interrupted: took back {}", recovered.display());
+        }
+        if let Some(stranded) = restoration.stranded_messages()? {
+            warn!(
+                logger,
+                "{} was left by a start that failed; if messages are missing, stop the server and rename it",
+                stranded.display()
+            );
+        }
+        let messages = loading.messages(&place, &mut restoration, &queues, &stats)?;
+        let directory = Arc::new(directory(loading.shards, queues, messages, &stats, logger));
+        let notifications = loading.notifications(&place, &mut restoration, &stats)?;
+        let saved = if place.keeps_stats { restoration.statistics()? } else { None };
+        let (activity, from_time) = restore_stats(saved, &stats);
+        Ok(Self {
+            directory,
+            services,
+            notifications,
+            store_log,
+            activity,
+            from_time: Arc::new(Mutex::new(from_time)),
+            stats,
+            restoration: Some(restoration),
+            place,
+        })
+    }
+}
+
+fn refuse_other_storage(storage: Storage) -> Result<(), StateError> {
+    match storage {
+        Storage::Memory => Ok(()),
+        Storage::Journal => Err(StateError::Storage(
+            "store_messages = journal: this server has no journal storage; run `smp-server journal export` of the \
+             program that wrote it, set store_messages = memory in smp-server.ini and start again",
+        )),
+        Storage::DatabaseJournal | Storage::Database => Err(StateError::Storage(
+            "store_queues = database: this server has no database storage; run `smp-server database export` of the \
+             program that wrote it, set store_queues and store_messages to memory in smp-server.ini and start again",
+        )),
+    }
+}
+
+type LoadedQueues = (Option<StoreLog>, Vec<QueueRecord>, Vec<ServiceRecord>);
+
+impl Loading<'_> {
+    fn queues(&self) -> Result<LoadedQueues, StateError> {
+        if !self.settings.store_log.writes_store_log() {
+            return Ok((None, Vec::new(), Vec::new()));
+        }
+        let begin = Instant::now();
+        note!(self.logger, "restoring queues from file {}", self.path.join("smp-server-store.log").display());
+        let opened = StoreLog::open(Arc::clone(&self.files), self.path, SystemTime::now(), Damage::SetAside)?;
+        self.report(&opened, begin);
+        let Opened { log, replayed, .. } = opened;
+        Ok((Some(log), replayed.queues, replayed.services))
+    }
+
+    fn report(&self, opened: &Opened, begin: Instant) {
+        let (report, logger) = (&opened.report, self.logger);
+        if report.recovered {
+            warn!(logger, "the previous start was interrupted while compacting: recovered the store log");
+        }
+        if let Some(rejected) = &report.rejected {
+            warn!(logger, "damaged lines of the store log were added to {}", rejected.display());
+        }
+        if let Some(backup) = &report.backup {
+            note!(logger, "compacted store log, original state preserved as {}", backup.display());
+        }
+        if !report.removed.is_empty() {
+            note!(logger, "Removed {} backups", report.removed.len());
+        }
+        if let Some(error) = &report.rotation_error {
+            warn!(logger, "{error}; old backups stay");
+        }
+        note!(logger, "store log: {} ({} ms)", opened.replayed.summary, begin.elapsed().as_millis());
+    }
+
+    fn messages(
+        &self,
+        place: &Place,
+        restoration: &mut Restoration,
+        queues: &[QueueRecord],
+        stats: &Stats,
+    ) -> Result<HashMap<RecipientId, MessageQueue>, StateError> {
+        if !place.keeps_messages {
+            return Ok(HashMap::new());
+        }
+        let rules = RestoreRules {
+            oldest: self.settings.message_ttl().map(|ttl| self.now.saturating_sub(seconds(ttl))),
+            quota: self.settings.limits.message_queue_quota,
+            skip_warnings: self.skip_warnings,
+        };
+        // Sorted by the store, so that no second map of all queues is needed.
+        let known = |id: &RecipientId| queues.binary_search_by_key(id, |queue| queue.recipient_id).is_ok();
+        let restored = restoration.messages(&rules, known)?;
+        stats.messages.now.set(i64::try_from(restored.stored).unwrap_or(i64::MAX));
+        stats.messages.expired.add(usize::try_from(restored.expired).unwrap_or(usize::MAX));
+        note!(
+            self.logger,
+            "messages stored: {}, expired: {}, queues: {}",
+            restored.stored,
+            restored.expired,
+            queues.len()
+        );
+        if restored.over_quota + restored.unknown > 0 || restored.torn {
+            warn!(
+                self.logger,
+                "not restored: {} messages of full queues, {} of unknown queues{}",
+                restored.over_quota,
+                restored.unknown,
+                if restored.torn { ", an incomplete last line" } else { "" }
+            );
+        }
+        Ok(restored.queues)
+    }
+
+    fn notifications(
+        &self,
+        place: &Place,
+        restoration: &mut Restoration,
+        stats: &Arc<Stats>,
+    ) -> Result<NotificationArea, StateError> {
+        let mut area = NotificationArea::new(Arc::clone(stats), self.settings.limits.session_queue_size);
+        if !place.keeps_notifications {
+            return Ok(area);
+        }
+        let oldest = self.now.saturating_sub(seconds(self.settings.ntf_ttl()));
+        let RestoredNotifications { notifiers, stored, expired, torn } =
+            restoration.notifications(Some(oldest), self.skip_warnings)?;
+        stats.notifications.expired.add(usize::try_from(expired).unwrap_or(usize::MAX));
+        for (notifier, waiting) in notifiers {
+            for notification in waiting.into_iter().filter_map(from_stored) {
+                area.notify(notifier, notification);
+            }
+        }
+        note!(self.logger, "notifications stored: {stored}, expired: {expired}");
+        if torn {
+            warn!(self.logger, "not restored: an incomplete last line of the notifications");
+        }
+        Ok(area)
+    }
+}
+
+fn directory(
+    shards: usize,
+    queues: Vec<QueueRecord>,
+    mut messages: HashMap<RecipientId, MessageQueue>,
+    stats: &Stats,
+    logger: &Logger,
+) -> Directory {
+    let directory = Directory::new(shards);
+    for record in queues {
+        let messages = messages.remove(&record.recipient_id);
+        let queue = Arc::new(Queue::restored(record, messages));
+        if directory.insert(&queue).is_err() {
+            warn!(logger, "a queue of the store log has an ID of another one and is left out");
+        }
+    }
+    stats.queues.now.set(i64::try_from(directory.len()).unwrap_or(i64::MAX));
+    directory
+}
+
+fn restore_stats(saved: Option<StatsSnapshot>, stats: &Stats) -> (Activity, SystemTime) {
+    let Some(saved) = saved else { return (Activity::default(), SystemTime::now()) };
+    let (expired, ntfs_expired) = (stats.messages.expired.get(), stats.notifications.expired.get());
+    stats.restore(saved.counters);
+    stats.messages.expired.add(usize::try_from(expired).unwrap_or_default());
+    stats.notifications.expired.add(usize::try_from(ntfs_expired).unwrap_or_default());
+    let activity = Activity {
+        all: ActiveHashes::from(&saved.active_queues),
+        with_notification: ActiveHashes::from(&saved.active_queues_ntf),
+    };
+    (activity, saved.from_time)
+}
+
+/// Metadata of another length were written by no server; no client could read them.
+fn from_stored(stored: StoredNotification) -> Option<PendingNotification> {
+    let meta = stored.metadata[..].try_into().ok()?;
+    let encrypted = EncryptedNotification { nonce: stored.nonce, meta };
+    Some(PendingNotification { message_id: stored.message_id, timestamp: stored.timestamp, encrypted })
+}
+
+fn to_stored(pending: &PendingNotification) -> StoredNotification {
+    StoredNotification {
+        message_id: pending.message_id,
+        timestamp: pending.timestamp,
+        nonce: pending.encrypted.nonce,
+        metadata: pending.encrypted.meta.into(),
+    }
+}
+
+impl Place {
+    /// Saves the undelivered messages of all queues.
+    pub fn save_messages(&self, directory: &Directory) -> Result<(), FileError> {
+        if !self.keeps_messages {
+            note!(self.logger, "undelivered messages are not saved");
+            return Ok(());
+        }
+        let begin = Instant::now();
+        let saved = messages_log::save(Arc::clone(&self.files), &self.path, undelivered(directory))?;
+        note!(self.logger, "messages saved: {saved} ({} ms)", begin.elapsed().as_millis());
+        Ok(())
+    }
+
+    /// Saves the waiting notifications.
+    pub fn save_notifications(&self, waiting: Vec<(NotifierId, PendingNotification)>) -> Result<(), FileError> {
+        if !self.keeps_notifications {
+            return Ok(());
+        }
+        let stored: Vec<_> = waiting.iter().map(|(id, pending)| (*id, to_stored(pending))).collect();
+        let lines = stored.iter().map(|(id, notification)| (*id, notification));
+        let saved = ntfs_log::save(Arc::clone(&self.files), &self.path, lines)?;
+        note!(self.logger, "notifications saved: {saved}");
+        Ok(())
+    }
+
+    /// Saves the statistics.
+    pub fn save_stats(&self, stats: &StatsSnapshot) -> Result<(), FileError> {
+        if !self.keeps_stats {
+            return Ok(());
+        }
+        stats_log::save(Arc::clone(&self.files), &self.path, stats)?;
+        note!(self.logger, "server stats saved");
+        Ok(())
+    }
+
+    /// Where the daily statistics go, if they are kept.
+    pub fn daily_stats(&self) -> Option<(Arc<dyn Files>, PathBuf)> {
+        self.keeps_stats.then(|| (Arc::clone(&self.files), self.path.clone()))
+    }
+}

@@ -1,0 +1,180 @@
+//! Counters of what the server did (behaviour.md §9.1). Whoever does a thing counts it; the collector reads.
+
+mod saved;
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// A number that grows, until the collector takes it.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// One more.
+    pub fn count(&self) {
+        self.add(1);
+    }
+
+    /// `n` more.
+    pub fn add(&self, n: usize) {
+        self.0.fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    /// The number.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The number; counting starts again at zero.
+    pub fn take(&self) -> u64 {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+
+    /// Starts from a saved number.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+}
+
+/// A number that goes up and down.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicI64);
+
+impl Gauge {
+    /// Changes the number.
+    pub fn change(&self, by: i64) {
+        self.0.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// The number.
+    pub fn get(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Replaces the number.
+    pub fn set(&self, n: i64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+}
+
+/// All counters of the server.
+#[derive(Debug, Default)]
+pub struct Stats {
+    /// Queues.
+    pub queues: QueueStats,
+    /// `SUB`
+    pub subscriptions: SubscriptionStats,
+    /// Notifiers and notifications.
+    pub notifications: NotificationStats,
+    /// Messages.
+    pub messages: MessageStats,
+}
+
+/// Queues.
+#[derive(Debug, Default)]
+pub struct QueueStats {
+    /// `NEW` succeeded.
+    pub created: Counter,
+    /// `KEY`, `SKEY` or `LKEY` succeeded, repeats included.
+    pub secured: Counter,
+    /// Deleted.
+    pub deleted: Counter,
+    /// Deleted with a sender key.
+    pub deleted_secured: Counter,
+    /// Deleted without a sender key.
+    pub deleted_new: Counter,
+    /// Blocks of several commands that began with `DEL`.
+    pub deleted_blocks: Counter,
+    /// Blocked by the operator.
+    pub blocked: Counter,
+    /// Queues now.
+    pub now: Gauge,
+}
+
+/// `SUB`
+#[derive(Debug, Default)]
+pub struct SubscriptionStats {
+    /// First on its connection, with a message.
+    pub with_message: Counter,
+    /// Blocks of several commands that began with `SUB`.
+    pub blocks: Counter,
+    /// Refused by verification.
+    pub unauthorized: Counter,
+    /// Repeated on its connection.
+    pub duplicate: Counter,
+    /// After `GET`.
+    pub prohibited: Counter,
+    /// Ended by another connection, or by deletion.
+    pub ended: Counter,
+    /// Batches of such events.
+    pub end_batches: Counter,
+}
+
+/// Notifiers and notifications.
+#[derive(Debug, Default)]
+pub struct NotificationStats {
+    /// `NKEY` succeeded.
+    pub created: Counter,
+    /// `NEW` with a notifier succeeded.
+    pub created_with_queue: Counter,
+    /// `NDEL` removed a notifier.
+    pub deleted: Counter,
+    /// Blocks of several commands that began with `NDEL`.
+    pub deleted_blocks: Counter,
+    /// `NSUB`, first on its connection.
+    pub subscribed: Counter,
+    /// Blocks of several commands that began with `NSUB`.
+    pub subscribed_blocks: Counter,
+    /// `NSUB` refused by verification.
+    pub unauthorized: Counter,
+    /// `NSUB` repeated on its connection.
+    pub duplicate: Counter,
+    /// Notifications sent.
+    pub sent: Counter,
+    /// Batches of notifications.
+    pub batches: Counter,
+    /// Notifications that expired.
+    pub expired: Counter,
+    /// Counted by old releases of the reference; kept as saved.
+    pub never_without_subscriber: Counter,
+    /// Counted by old releases of the reference; kept as saved.
+    pub never_lost: Counter,
+    /// Notifications waiting now.
+    pub waiting: Gauge,
+}
+
+/// Messages.
+#[derive(Debug, Default)]
+pub struct MessageStats {
+    /// Stored.
+    pub sent: Counter,
+    /// Refused by verification, or to a suspended queue.
+    pub send_unauthorized: Counter,
+    /// Refused: queue full.
+    pub send_over_quota: Counter,
+    /// Refused: too large.
+    pub send_too_large: Counter,
+    /// Refused: queue blocked.
+    pub send_blocked: Counter,
+    /// Removed by `ACK`.
+    pub received: Counter,
+    /// Removed by `ACK` after `GET`.
+    pub received_by_get: Counter,
+    /// `GET` gave a message not given before.
+    pub got: Counter,
+    /// `GET` gave a message again.
+    pub got_duplicate: Counter,
+    /// `GET` found nothing.
+    pub got_none: Counter,
+    /// `GET` refused by verification.
+    pub get_unauthorized: Counter,
+    /// `GET` after `SUB`.
+    pub get_prohibited: Counter,
+    /// Expired.
+    pub expired: Counter,
+    /// Stored with the notification flag.
+    pub sent_with_notification: Counter,
+    /// Removed by `ACK`, with the notification flag.
+    pub received_with_notification: Counter,
+    /// Messages stored now.
+    pub now: Gauge,
+}

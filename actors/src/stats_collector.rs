@@ -1,0 +1,156 @@
+//! The statistics collector: puts the counters of all actors together, once a day as a line of CSV, at the end to be saved.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, Supervised};
+use parking_lot::Mutex;
+use slog::{Logger, error};
+use smp_store::daily_csv::{self, ActiveCounts, DailyLine, StoredCounts};
+use smp_store::date::Date;
+use smp_store::files::Files;
+use smp_store::stats::{ActiveQueues, Counters, StatsSnapshot};
+
+use crate::activity::{Activity, PeriodEnds};
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::guard::Guard;
+use crate::registry::{QueueRegistry, TakeActivity};
+use crate::stats::Stats;
+
+const DAY: i64 = 86400;
+
+/// What the collector works with.
+#[derive(Clone)]
+pub struct CollectorParts {
+    /// Counters.
+    pub stats: Arc<Stats>,
+    /// Shards, which know the active queues.
+    pub shards: Arc<[Addr<QueueRegistry>]>,
+    /// Queues to be counted.
+    pub directory: Arc<Directory>,
+    /// When counting began; survives a restart of the actor.
+    pub from_time: Arc<Mutex<SystemTime>>,
+    /// Where the daily line goes; `None`: nowhere.
+    pub daily: Option<(Arc<dyn Files>, PathBuf)>,
+    /// The time.
+    pub clock: Clock,
+    /// Keeps panics inside.
+    pub guard: Guard,
+    /// Log of the server.
+    pub logger: Logger,
+}
+
+/// Puts statistics together.
+pub struct StatsCollector {
+    parts: CollectorParts,
+}
+
+impl StatsCollector {
+    /// A collector.
+    pub fn new(parts: CollectorParts) -> Self {
+        Self { parts }
+    }
+
+    /// The next midnight in UTC ends a day.
+    fn wait_for_midnight(&self, context: &mut Context<Self>) {
+        if self.parts.daily.is_none() {
+            return;
+        }
+        let left = DAY - self.parts.clock.now().rem_euclid(DAY);
+        context.run_later(Duration::from_secs(left.unsigned_abs()), |this, context| {
+            actix_rt::spawn(this.parts.clone().end_day());
+            this.wait_for_midnight(context);
+        });
+    }
+}
+
+impl CollectorParts {
+    async fn end_day(self) {
+        let today = Date::from_unix_seconds(self.clock.now());
+        let ends = PeriodEnds { day: true, week: today.is_monday(), month: today.is_first_of_month() };
+        let activity = self.activity(ends).await;
+        let counters = self.stats.take_day();
+        let began = std::mem::replace(&mut *self.from_time.lock(), SystemTime::now());
+        let Some((files, directory)) = &self.daily else { return };
+        let stats = StatsSnapshot { counters, ..StatsSnapshot::new(began) };
+        let line = DailyLine {
+            stats: &stats,
+            active: active_counts(&activity.all.to_saved(), ends),
+            active_ntf: active_counts(&activity.with_notification.to_saved(), ends),
+            stored: self.stored_counts(),
+        };
+        if let Err(failure) = daily_csv::append(files.as_ref(), directory, &line) {
+            error!(self.logger, "{failure}; the statistics of the day are lost");
+        }
+    }
+
+    /// The active queues of all shards; the shards forget the periods that are over.
+    async fn activity(&self, ends: PeriodEnds) -> Activity {
+        let mut all = Activity::default();
+        for shard in self.shards.iter() {
+            if let Ok(activity) = shard.send(TakeActivity(ends)).await {
+                all.add(&activity);
+            }
+        }
+        all
+    }
+
+    fn stored_counts(&self) -> StoredCounts {
+        StoredCounts {
+            messages: self.stats.messages.now.get(),
+            notifications: self.stats.notifications.waiting.get(),
+            queues: self.directory.len() as u64,
+            notifiers: self.directory.notifier_count() as u64,
+            ..StoredCounts::default()
+        }
+    }
+
+    async fn snapshot(self) -> StatsSnapshot {
+        let activity = self.activity(PeriodEnds::default()).await;
+        let counters: Counters = self.stats.to_saved();
+        StatsSnapshot {
+            counters,
+            active_queues: activity.all.to_saved(),
+            active_queues_ntf: activity.with_notification.to_saved(),
+            ..StatsSnapshot::new(*self.from_time.lock())
+        }
+    }
+}
+
+fn active_counts(active: &ActiveQueues, ends: PeriodEnds) -> ActiveCounts {
+    let count = |hashes: &smp_store::stats::QueueHashes| hashes.as_slice().len() as u64;
+    ActiveCounts {
+        day: count(&active.day),
+        week: ends.week.then(|| count(&active.week)),
+        month: ends.month.then(|| count(&active.month)),
+    }
+}
+
+impl Actor for StatsCollector {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        self.wait_for_midnight(context);
+    }
+}
+
+impl Supervised for StatsCollector {
+    fn restarting(&mut self, _: &mut Self::Context) {
+        self.parts.guard.restarted();
+    }
+}
+
+/// Asks for all statistics of this moment.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "StatsSnapshot")]
+pub struct Snapshot;
+
+impl Handler<Snapshot> for StatsCollector {
+    type Result = ResponseFuture<StatsSnapshot>;
+
+    fn handle(&mut self, _: Snapshot, _: &mut Self::Context) -> Self::Result {
+        Box::pin(self.parts.clone().snapshot())
+    }
+}

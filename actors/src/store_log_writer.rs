@@ -1,0 +1,161 @@
+//! The store log writer: appends the lines of changes, many at a time.
+//!
+//! It runs on a thread of its own, which its writes may block. What has piled up in its mailbox while one write was under way
+//! goes into the next write, so that the cost of a write (and of a sync) is shared by all who wait for it.
+
+use std::sync::Arc;
+
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, MessageResult, Supervised};
+use parking_lot::Mutex;
+use slog::{Logger, error, info};
+use smp_store::store_log::{StoreLog, StoreLogError};
+
+use crate::guard::Guard;
+use crate::queue::ChangeToken;
+use crate::registry::{AppendResult, Appended, ChangeLog, QueueRegistry};
+
+/// Text of `ERR STORE` when a line cannot be written: clients need not know why.
+const WRITE_FAILED: &str = "write failed";
+
+/// Appends lines to the store log. The log lives outside the actor, which may be restarted.
+pub struct StoreLogWriter {
+    log: Arc<Mutex<Option<StoreLog>>>,
+    pending: Vec<Append>,
+    failing: bool,
+    guard: Guard,
+    logger: Logger,
+}
+
+impl StoreLogWriter {
+    /// A writer of an open log.
+    pub fn new(log: StoreLog, guard: Guard, logger: Logger) -> Self {
+        Self { log: Arc::new(Mutex::new(Some(log))), pending: Vec::new(), failing: false, guard, logger }
+    }
+
+    /// Writes what is pending and tells those who wait.
+    fn commit(&mut self, context: &mut Context<Self>) {
+        let pending = std::mem::take(&mut self.pending);
+        let (log, lines) = (Arc::clone(&self.log), pending.iter().map(|append| &append.lines[..]));
+        let lines: Vec<u8> = lines.collect::<Vec<_>>().concat();
+        let written = self.guard.run(|| match &mut *log.lock() {
+            Some(log) => log.append(&lines).map_err(Some),
+            None => Err(None),
+        });
+        match &written {
+            Some(Ok(())) => self.note_recovery(),
+            Some(Err(failure)) => self.note_failure(failure.as_ref()),
+            None => context.stop(),
+        }
+        let result = if matches!(written, Some(Ok(()))) { Ok(()) } else { Err(WRITE_FAILED) };
+        answer(pending, result);
+    }
+
+    /// Logged once per failure, not once per line.
+    fn note_failure(&mut self, failure: Option<&StoreLogError>) {
+        if let Some(failure) = failure
+            && !std::mem::replace(&mut self.failing, true)
+        {
+            error!(self.logger, "{failure}; changes of queues are refused until it works again");
+        }
+    }
+
+    fn note_recovery(&mut self) {
+        if std::mem::replace(&mut self.failing, false) {
+            info!(self.logger, "store log can be written again");
+        }
+    }
+}
+
+/// One message to each shard.
+fn answer(pending: Vec<Append>, result: AppendResult) {
+    let mut waiting: Vec<(Addr<QueueRegistry>, Vec<ChangeToken>)> = Vec::new();
+    for (registry, token) in pending.into_iter().filter_map(|append| append.waiting) {
+        match waiting.iter_mut().find(|(known, _)| *known == registry) {
+            Some((_, tokens)) => tokens.push(token),
+            None => waiting.push((registry, vec![token])),
+        }
+    }
+    for (registry, tokens) in waiting {
+        registry.do_send(Appended { tokens, result });
+    }
+}
+
+impl Actor for StoreLogWriter {
+    type Context = Context<Self>;
+}
+
+impl Supervised for StoreLogWriter {
+    fn restarting(&mut self, context: &mut Self::Context) {
+        self.guard.restarted();
+        if !self.pending.is_empty() {
+            context.notify(Commit);
+        }
+    }
+}
+
+/// Lines for the log.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Append {
+    /// Whole lines.
+    pub lines: Vec<u8>,
+    /// Who waits for them, if anybody does.
+    pub waiting: Option<(Addr<QueueRegistry>, ChangeToken)>,
+}
+
+impl Handler<Append> for StoreLogWriter {
+    type Result = ();
+
+    fn handle(&mut self, append: Append, context: &mut Self::Context) {
+        if self.pending.is_empty() {
+            // Handled when the mailbox is empty: by then everything that waits with this line is pending too.
+            context.notify(Commit);
+        }
+        self.pending.push(append);
+    }
+}
+
+/// Writes what is pending.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Commit;
+
+impl Handler<Commit> for StoreLogWriter {
+    type Result = ();
+
+    fn handle(&mut self, _: Commit, context: &mut Self::Context) {
+        self.commit(context);
+    }
+}
+
+/// Writes what is pending, and closes the log with everything on disk.
+#[derive(Message)]
+#[rtype(result = "Result<(), StoreLogError>")]
+pub struct CloseLog;
+
+impl Handler<CloseLog> for StoreLogWriter {
+    type Result = MessageResult<CloseLog>;
+
+    fn handle(&mut self, _: CloseLog, context: &mut Self::Context) -> Self::Result {
+        if !self.pending.is_empty() {
+            self.commit(context);
+        }
+        let log = self.log.lock().take();
+        MessageResult(log.map_or(Ok(()), |mut log| log.sync()))
+    }
+}
+
+/// The writer as one shard sees it.
+pub struct ShardLog {
+    /// The writer.
+    pub writer: Addr<StoreLogWriter>,
+    /// The shard that waits.
+    pub registry: Addr<QueueRegistry>,
+}
+
+impl ChangeLog for ShardLog {
+    fn append(&self, lines: Vec<u8>, token: Option<ChangeToken>) {
+        let waiting = token.map(|token| (self.registry.clone(), token));
+        self.writer.do_send(Append { lines, waiting });
+    }
+}

@@ -1,0 +1,354 @@
+//! The tree of actors: how it grows, and how it ends in good order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use actix::{Addr, AsyncContext, Supervisor as Restarting};
+use actix_rt::Arbiter;
+use parking_lot::Mutex;
+use slog::{Logger, info, warn};
+use smp_config::settings::Settings;
+use smp_protocol::version::{Version, VersionRange};
+use smp_store::files::Files;
+use smp_store::store_log::StoreLog;
+use smp_transport::handshake::ServerHandshake;
+use smp_transport::listener::{Address, ListenError, Listener as Socket};
+use smp_transport::tls::{Credential, TlsServer};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::activity::Activity;
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::expirer::{Expirer, ExpiryTimes};
+use crate::guard::Guard;
+use crate::listener::{Drain, Listener, ListenerParts, Open};
+use crate::notifications::{NotificationArea, NotificationTimes, Notifications};
+use crate::registry::{ChangeLog, Policy, QueueRegistry, Shard, ShardParts};
+use crate::session::{RegistryShards, SessionContext, Sessions};
+use crate::stats::Stats;
+use crate::stats_collector::{CollectorParts, StatsCollector};
+use crate::store_log_writer::{ShardLog, StoreLogWriter};
+use crate::supervisor::{ChildReport, Root, Supervisor};
+
+/// How long the end waits for clients that do not take what was promised to them.
+const SESSIONS_LIMIT: Duration = Duration::from_secs(10);
+
+/// What the tree grows from.
+pub struct Seed {
+    /// Settings of the operator.
+    pub settings: Settings,
+    /// What the server proves itself with.
+    pub credential: Credential,
+    /// Queues with their messages.
+    pub directory: Arc<Directory>,
+    /// Waiting notifications.
+    pub notifications: NotificationArea,
+    /// The open store log, if there is one.
+    pub store_log: Option<StoreLog>,
+    /// Active queues, as saved.
+    pub activity: Activity,
+    /// When counting began.
+    pub from_time: Arc<Mutex<SystemTime>>,
+    /// Where the daily statistics go, if they are kept.
+    pub daily_stats: Option<(Arc<dyn Files>, PathBuf)>,
+    /// Counters.
+    pub stats: Arc<Stats>,
+    /// The time.
+    pub clock: Clock,
+    /// Threads, each with a shard and with a socket of every port.
+    pub threads: usize,
+    /// Log of the server.
+    pub logger: Logger,
+}
+
+/// The running actors.
+pub struct Tree {
+    /// Addresses that are listened on.
+    pub listening: Vec<SocketAddr>,
+    /// The sessions.
+    pub sessions: Arc<Sessions>,
+    pub(crate) shards: Arc<[Addr<QueueRegistry>]>,
+    pub(crate) notifications: Addr<Notifications>,
+    pub(crate) stats: Addr<StatsCollector>,
+    pub(crate) store_log: Option<Addr<StoreLogWriter>>,
+    listeners: Vec<Addr<Listener>>,
+    _expirer: Addr<Expirer>,
+    /// One per thread of sessions and shards.
+    arbiters: Vec<Arbiter>,
+    /// Of the store log.
+    writer_arbiter: Option<Arbiter>,
+    logger: Logger,
+}
+
+/// What many actors are made from.
+struct Soil {
+    settings: Settings,
+    directory: Arc<Directory>,
+    stats: Arc<Stats>,
+    clock: Clock,
+    sessions: Arc<Sessions>,
+    reports: Arc<dyn ChildReport>,
+    logger: Logger,
+}
+
+impl Soil {
+    fn guard(&self, name: &str) -> Guard {
+        Guard::new(name, Arc::clone(&self.reports))
+    }
+
+    fn notifications(&self, area: NotificationArea) -> Addr<Notifications> {
+        let times = NotificationTimes {
+            delivery_interval: self.settings.limits.ntf_delivery_interval,
+            ttl: seconds(self.settings.ntf_ttl()),
+            expire_interval: self.settings.limits.ntf_expire_interval,
+        };
+        let (clock, guard) = (self.clock.clone(), self.guard("Notifications"));
+        Restarting::start(move |_| Notifications::new(Arc::new(Mutex::new(area)), times, clock, guard))
+    }
+
+    fn store_log(&self, log: StoreLog, arbiter: &Arbiter) -> Addr<StoreLogWriter> {
+        let (guard, logger) = (self.guard("StoreLogWriter"), self.logger.clone());
+        Restarting::start_in_arbiter(&arbiter.handle(), |_| StoreLogWriter::new(log, guard, logger))
+    }
+
+    fn shard(
+        &self,
+        index: usize,
+        arbiter: &Arbiter,
+        activity: Activity,
+        notifications: &Addr<Notifications>,
+        writer: Option<Addr<StoreLogWriter>>,
+    ) -> Addr<QueueRegistry> {
+        let (directory, stats) = (Arc::clone(&self.directory), Arc::clone(&self.stats));
+        let (policy, clock, notifications) = (policy(&self.settings), self.clock.clone(), notifications.clone());
+        let (guard, mailbox_size) =
+            (self.guard(&format!("QueueRegistry {index}")), self.settings.limits.registry_mailbox_size);
+        Restarting::start_in_arbiter(&arbiter.handle(), move |context| {
+            let registry = context.address();
+            let log = writer.map(|writer| Box::new(ShardLog { writer, registry }) as Box<dyn ChangeLog>);
+            let notifications = Box::new(notifications);
+            let parts = ShardParts { index, directory, policy, stats, log, notifications, clock, activity };
+            QueueRegistry::new(Arc::new(Mutex::new(Shard::new(parts))), mailbox_size, guard)
+        })
+    }
+
+    fn expirer(&self, shards: &Arc<[Addr<QueueRegistry>]>) -> Addr<Expirer> {
+        let expirer = Expirer {
+            times: expiry_times(&self.settings),
+            shards: Arc::clone(shards),
+            sessions: Arc::clone(&self.sessions),
+            stats: Arc::clone(&self.stats),
+            clock: self.clock.clone(),
+            guard: self.guard("Expirer"),
+            logger: self.logger.clone(),
+        };
+        Restarting::start(|_| expirer)
+    }
+
+    fn stats_collector(
+        &self,
+        shards: &Arc<[Addr<QueueRegistry>]>,
+        from_time: Arc<Mutex<SystemTime>>,
+        daily: Option<(Arc<dyn Files>, PathBuf)>,
+    ) -> Addr<StatsCollector> {
+        let parts = CollectorParts {
+            stats: Arc::clone(&self.stats),
+            shards: Arc::clone(shards),
+            directory: Arc::clone(&self.directory),
+            from_time,
+            daily,
+            clock: self.clock.clone(),
+            guard: self.guard("StatsCollector"),
+            logger: self.logger.clone(),
+        };
+        Restarting::start(|_| StatsCollector::new(parts))
+    }
+
+    fn session_context(
+        &self,
+        home: usize,
+        shards: &Arc<[Addr<QueueRegistry>]>,
+        notifications: &Addr<Notifications>,
+    ) -> SessionContext {
+        SessionContext {
+            directory: Arc::clone(&self.directory),
+            registry: RegistryShards { shards: Arc::clone(shards), home },
+            notifications: notifications.clone(),
+            sessions: Arc::clone(&self.sessions),
+            stats: Arc::clone(&self.stats),
+            clock: self.clock.clone(),
+            queue_size: self.settings.limits.session_queue_size,
+            event_interval: self.settings.limits.pending_end_interval,
+            guard: self.guard("Session"),
+        }
+    }
+
+    fn listener_parts(&self, port: u16, home: usize, tls: &Arc<TlsServer>, sessions: SessionContext) -> ListenerParts {
+        let limits = &self.settings.limits;
+        ListenerParts {
+            port,
+            tls: Arc::clone(tls),
+            tls_limit: limits.tls_handshake_timeout,
+            handshake: ServerHandshake { versions: versions(&self.settings), limit: limits.smp_handshake_timeout },
+            concurrent_handshakes: limits.concurrent_handshakes,
+            max_connections: limits.max_connections,
+            log_tls_errors: self.settings.transport.log_tls_errors,
+            sessions: Arc::new(sessions),
+            guard: self.guard(&format!("Listener of port {port} on thread {home}")),
+            logger: self.logger.clone(),
+        }
+    }
+}
+
+impl Tree {
+    /// Starts all actors and listens on all ports; connections wait until the tree is opened. Must run on a thread of an actix
+    /// system.
+    pub async fn grow(seed: Seed, root: Addr<Supervisor>) -> Result<Self, ListenError> {
+        let Seed { settings, credential, directory, notifications, store_log, activity, .. } = seed;
+        let soil = Soil {
+            settings,
+            directory,
+            stats: seed.stats,
+            clock: seed.clock,
+            sessions: Arc::default(),
+            reports: Arc::new(Root(root)),
+            logger: seed.logger,
+        };
+        let arbiters: Vec<Arbiter> = (0..seed.threads).map(|_| Arbiter::new()).collect();
+        let notifications = soil.notifications(notifications);
+        let writer_arbiter = store_log.is_some().then(Arbiter::new);
+        let store_log = store_log.zip(writer_arbiter.as_ref()).map(|(log, arbiter)| soil.store_log(log, arbiter));
+        let mut activity = Some(activity);
+        let shards: Arc<[_]> = arbiters
+            .iter()
+            .enumerate()
+            .map(|(index, arbiter)| {
+                // What was saved belongs to no shard in particular: sets are united when they are read.
+                let activity = activity.take().unwrap_or_default();
+                soil.shard(index, arbiter, activity, &notifications, store_log.clone())
+            })
+            .collect();
+        let mut tree = Self {
+            listening: Vec::new(),
+            sessions: Arc::clone(&soil.sessions),
+            stats: soil.stats_collector(&shards, seed.from_time, seed.daily_stats),
+            _expirer: soil.expirer(&shards),
+            shards,
+            notifications,
+            store_log,
+            listeners: Vec::new(),
+            arbiters,
+            writer_arbiter,
+            logger: soil.logger.clone(),
+        };
+        match tree.listen_everywhere(&soil, credential).await {
+            Ok(()) => Ok(tree),
+            Err(error) => {
+                tree.stop_threads();
+                Err(error)
+            }
+        }
+    }
+
+    async fn listen_everywhere(&mut self, soil: &Soil, credential: Credential) -> Result<(), ListenError> {
+        let alpn: Vec<&[u8]> = soil.settings.limits.alpn.iter().map(String::as_bytes).collect();
+        let tls = Arc::new(TlsServer::new(credential, &alpn));
+        let (shards, notifications) = (Arc::clone(&self.shards), self.notifications.clone());
+        for &port in &soil.settings.transport.ports {
+            self.listen(port, |home| {
+                let sessions = soil.session_context(home, &shards, &notifications);
+                soil.listener_parts(port, home, &tls, sessions)
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Accepts connections from now on.
+    pub async fn open(&self) {
+        for listener in &self.listeners {
+            // A listener that is gone was restarted too often: the root knows.
+            let _ = listener.send(Open).await;
+        }
+    }
+
+    /// Listens on a port with one socket per thread; the system spreads connections over them.
+    async fn listen(&mut self, port: u16, parts: impl Fn(usize) -> ListenerParts) -> Result<(), ListenError> {
+        // A socket that shares its port would not notice that another server has the same port.
+        let probe = Socket::bind(Address::Any(port), false)?;
+        let address = probe.local_addr().map_err(|source| ListenError { address: Address::Any(port), source })?;
+        drop(probe);
+        let threads = self.arbiters.len();
+        for home in 0..threads {
+            let (started, starting) = oneshot::channel();
+            let (parts, share_port) = (parts(home), threads > 1);
+            self.arbiters[home].spawn_fn(move || {
+                let socket = Socket::bind(Address::Any(address.port()), share_port);
+                let listener = socket.map(|socket| Restarting::start(|_| Listener::new(socket, parts)));
+                // Nobody waits if another port failed.
+                let _ = started.send(listener);
+            });
+            let lost = || ListenError { address: Address::Any(port), source: io::ErrorKind::Interrupted.into() };
+            self.listeners.push(starting.await.map_err(|_| lost())??);
+        }
+        note!(self.logger, "binding to {address}");
+        self.listening.push(address);
+        Ok(())
+    }
+
+    /// Accepts no more connections and lets the sessions end with what they have promised to their clients.
+    pub async fn end_sessions(&self) {
+        let begin = Instant::now();
+        for listener in &self.listeners {
+            let _ = listener.send(Drain).await;
+        }
+        let open = self.sessions.close_all();
+        if timeout(SESSIONS_LIMIT, self.sessions.all_closed()).await.is_err() {
+            warn!(self.logger, "{} clients did not take what was waiting for them", self.sessions.open());
+        }
+        info!(self.logger, "closed {open} connections in {} ms", begin.elapsed().as_millis());
+    }
+
+    /// Ends all threads of the tree.
+    pub fn stop_threads(self) {
+        let arbiters: Vec<_> = self.arbiters.into_iter().chain(self.writer_arbiter).collect();
+        for arbiter in &arbiters {
+            arbiter.stop();
+        }
+        for arbiter in arbiters {
+            // A thread that panicked has nothing more to say.
+            let _ = arbiter.join();
+        }
+    }
+}
+
+fn policy(settings: &Settings) -> Policy {
+    Policy {
+        new_queues: settings.auth.new_queues,
+        password: settings.auth.create_password.clone(),
+        quota: settings.limits.message_queue_quota,
+        message_ttl: settings.message_ttl().map(seconds),
+        expire_on_send: settings.store_log.expire_messages_on_send,
+    }
+}
+
+fn expiry_times(settings: &Settings) -> ExpiryTimes {
+    ExpiryTimes {
+        message_interval: settings.message_ttl().and(settings.limits.message_expire_interval),
+        inactive: settings.inactive_clients.as_ref().map(|inactive| (inactive.ttl, inactive.check_interval)),
+    }
+}
+
+fn versions(settings: &Settings) -> VersionRange {
+    let (min, max) = (Version(settings.limits.min_version), Version(settings.limits.max_version));
+    VersionRange::new(min, max).unwrap_or(VersionRange::ALL)
+}
+
+/// Whole seconds.
+pub(crate) fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,29 @@
+//! The server's credentials: a self-signed CA certificate, which is its identity, and a leaf certificate signed by it,
+//! which is its TLS credential (operations.md §3, wire.md §2.2).
+//!
+
+mod algorithm;
+mod certificate;
+mod chain;
+mod credentials;
+mod error;
+mod openssl_conf;
+mod pem;
+mod private_key;
+mod profile;
+mod public_key;
+mod rotate;
+mod serial;
+mod with_rcgen;
+mod with_x509_cert;
+
+pub use algorithm::{SignAlgorithm, UnknownSignAlgorithm};
+pub use chain::NewChain;
+pub use credentials::Credentials;
+pub use error::CertificateError;
+pub use private_key::PrivateKey;
+pub use public_key::PublicKey;
+pub use rotate::{Rotation, rotate};
+
+#[cfg(test)]
+mod tests;

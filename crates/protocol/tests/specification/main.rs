@@ -1,0 +1,5 @@
+//! The numbers that the wire specification gives.
+
+mod examples;
+mod numbers;
+mod sizes;

@@ -1,0 +1,107 @@
+//! The file operations that the store does, behind a trait so that tests can make disks fail.
+
+#[cfg(any(test, feature = "fault-injection"))]
+pub mod faulty;
+#[cfg(any(test, feature = "fault-injection"))]
+pub mod simulated;
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+/// A file that grows at its end.
+pub trait LogFile: Send {
+    /// Length in bytes.
+    fn length(&self) -> io::Result<u64>;
+    /// One write at the end; returns how many of the bytes were written.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+    /// Cuts the file to `length` bytes.
+    fn truncate(&mut self, length: u64) -> io::Result<()>;
+    /// Returns when content and length are on disk.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// Operations on the files of one machine.
+pub trait Files: Send + Sync {
+    /// Opens an existing file to be read from its start.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
+    /// Opens a file to be appended to; creates it if missing.
+    fn open_append(&self, path: &Path) -> io::Result<Box<dyn LogFile>>;
+    /// Creates an empty file in place of whatever has that name.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn LogFile>>;
+    /// Renames atomically, replacing `to`.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Whether the file exists.
+    fn exists(&self, path: &Path) -> io::Result<bool>;
+    /// Names in a directory.
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
+    /// Returns when creations, renames and removals in this directory are on disk.
+    fn sync_directory(&self, directory: &Path) -> io::Result<()>;
+}
+
+/// The files of the operating system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealFiles;
+
+impl Files for RealFiles {
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(File::open(path)?))
+    }
+
+    fn open_append(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
+        Ok(Box::new(OpenOptions::new().append(true).create(true).open(path)?))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
+        match fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        Ok(Box::new(OpenOptions::new().append(true).create_new(true).open(path)?))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        fs::exists(path)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        fs::read_dir(directory)?.map(|entry| entry.map(|e| e.file_name())).collect()
+    }
+
+    /// Network file systems that cannot sync directories are trusted to keep names without it.
+    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
+        match File::open(directory)?.sync_all() {
+            Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+            result => result,
+        }
+    }
+}
+
+impl LogFile for File {
+    fn length(&self) -> io::Result<u64> {
+        self.metadata().map(|m| m.len())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Write::write(self, bytes)
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+}

@@ -1,0 +1,186 @@
+//! Files that fail on command.
+
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Files, LogFile};
+
+/// What may fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Opening or creating a file, listing a directory.
+    Open,
+    /// Appending to a file.
+    Write,
+    /// Cutting a file.
+    Truncate,
+    /// Syncing a file or directory.
+    Sync,
+    /// Renaming.
+    Rename,
+    /// Removing.
+    Remove,
+}
+
+/// How it fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// No space left on the device.
+    NoSpace,
+    /// Input/output error.
+    InputOutput,
+}
+
+impl From<Fault> for io::Error {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::NoSpace => io::ErrorKind::StorageFull.into(),
+            Fault::InputOutput => Self::other("input/output error"),
+        }
+    }
+}
+
+/// Switches of a [`FaultyFiles`]; clones act on the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Faults(Arc<Mutex<Armed>>);
+
+#[derive(Debug, Default)]
+struct Armed {
+    failing: Vec<Failing>,
+    shorten: Option<usize>,
+}
+
+#[derive(Debug)]
+struct Failing {
+    operation: Operation,
+    fault: Fault,
+    /// How often it still succeeds.
+    successes: u64,
+}
+
+impl Faults {
+    /// From now on every `operation` fails.
+    pub fn fail(&self, operation: Operation, fault: Fault) {
+        self.fail_after(0, operation, fault);
+    }
+
+    /// Every `operation` fails after it has succeeded `successes` times.
+    pub fn fail_after(&self, successes: u64, operation: Operation, fault: Fault) {
+        self.with(|armed| armed.failing.push(Failing { operation, fault, successes }));
+    }
+
+    /// The next write stores only its first `bytes` bytes and says so.
+    pub fn shorten_next_write(&self, bytes: usize) {
+        self.with(|armed| armed.shorten = Some(bytes));
+    }
+
+    /// Everything works again.
+    pub fn heal(&self) {
+        self.with(|armed| *armed = Armed::default());
+    }
+
+    fn check(&self, operation: Operation) -> io::Result<()> {
+        self.with(|armed| {
+            let Some(failing) = armed.failing.iter_mut().find(|f| f.operation == operation) else { return Ok(()) };
+            if failing.successes == 0 {
+                return Err(failing.fault.into());
+            }
+            failing.successes -= 1;
+            Ok(())
+        })
+    }
+
+    fn with<T>(&self, action: impl FnOnce(&mut Armed) -> T) -> T {
+        action(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Files of `inner`, until a fault is armed.
+pub struct FaultyFiles {
+    inner: Arc<dyn Files>,
+    faults: Faults,
+}
+
+impl FaultyFiles {
+    /// The files and the switches that make them fail.
+    pub fn new(inner: Arc<dyn Files>) -> (Self, Faults) {
+        let faults = Faults::default();
+        (Self { inner, faults: faults.clone() }, faults)
+    }
+
+    fn wrap(&self, file: Box<dyn LogFile>) -> Box<dyn LogFile> {
+        Box::new(FaultyFile { inner: file, faults: self.faults.clone() })
+    }
+}
+
+impl Files for FaultyFiles {
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        self.faults.check(Operation::Open)?;
+        self.inner.open(path)
+    }
+
+    fn open_append(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
+        self.faults.check(Operation::Open)?;
+        self.inner.open_append(path).map(|file| self.wrap(file))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
+        self.faults.check(Operation::Open)?;
+        self.inner.create(path).map(|file| self.wrap(file))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.faults.check(Operation::Rename)?;
+        self.inner.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.faults.check(Operation::Remove)?;
+        self.inner.remove(path)
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        self.inner.exists(path)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        self.faults.check(Operation::Open)?;
+        self.inner.list(directory)
+    }
+
+    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
+        self.faults.check(Operation::Sync)?;
+        self.inner.sync_directory(directory)
+    }
+}
+
+struct FaultyFile {
+    inner: Box<dyn LogFile>,
+    faults: Faults,
+}
+
+impl LogFile for FaultyFile {
+    fn length(&self) -> io::Result<u64> {
+        self.inner.length()
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.faults.check(Operation::Write)?;
+        match self.faults.with(|armed| armed.shorten.take()) {
+            Some(n) => self.inner.write(&bytes[..n.min(bytes.len())]),
+            None => self.inner.write(bytes),
+        }
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.faults.check(Operation::Truncate)?;
+        self.inner.truncate(length)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.faults.check(Operation::Sync)?;
+        self.inner.sync()
+    }
+}

@@ -1,0 +1,21 @@
+//! Names of the files in the state directory (operations.md §2.2).
+
+/// The queue log.
+pub const STORE_LOG: &str = "smp-server-store.log";
+/// Undelivered messages, written on an orderly stop.
+pub const MESSAGES_LOG: &str = "smp-server-messages.log";
+/// Undelivered notifications, written on an orderly stop.
+pub const NTFS_LOG: &str = "smp-server-ntfs.log";
+/// Statistics, written on an orderly stop.
+pub const STATS_LOG: &str = "smp-server-stats.log";
+/// One CSV line a day.
+pub const DAILY_CSV: &str = "smp-server-stats.daily.log";
+/// Locked while a server runs; ours only, ignored by the reference.
+pub const LOCK: &str = "smp-server.lock";
+/// Present only while the files of an orderly stop are being set aside; ours only.
+pub const SETTING_ASIDE: &str = "smp-server-restored.list";
+
+/// Ending of a log that has been read at start.
+pub(crate) const BACKUP: &str = ".bak";
+/// Ending of a file that is being written and will replace the one without it.
+pub(crate) const ASIDE: &str = ".new";

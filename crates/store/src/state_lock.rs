@@ -1,0 +1,75 @@
+//! One server per state directory. Two would ruin each other's files (operations.md §2.2).
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::error::FileError;
+use crate::names::LOCK;
+
+/// The directory is ours until this is dropped or the process ends, however it ends.
+#[derive(Debug)]
+pub struct StateLock {
+    _file: File,
+}
+
+/// Why the directory cannot be used.
+#[derive(Debug, Error)]
+pub enum LockError {
+    /// Another process holds the lock.
+    #[error("another server runs in {}; stop it first, or use another state directory", .0.display())]
+    Held(PathBuf),
+    /// The lock file cannot be opened or locked.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl StateLock {
+    /// Locks `smp-server.lock` in an existing directory, without waiting. The file stays when the lock is released:
+    /// removing it would let two servers hold different files of the same name.
+    pub fn acquire(directory: &Path) -> Result<Self, LockError> {
+        let path = directory.join(LOCK);
+        let file = OpenOptions::new().append(true).create(true).open(&path).map_err(FileError::on("open", &path))?;
+        match lock(&file) {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held(directory.to_path_buf())),
+            Err(TryLockError::Error(error)) => Err(FileError::new("lock", &path, error).into()),
+        }
+    }
+}
+
+fn lock(file: &File) -> Result<(), TryLockError> {
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_server_at_a_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = StateLock::acquire(directory.path()).unwrap();
+        let error = StateLock::acquire(directory.path()).unwrap_err();
+        assert!(matches!(error, LockError::Held(_)));
+        let text = error.to_string();
+        assert!(text.contains(directory.path().to_str().unwrap()) && text.contains("another server"), "{text}");
+        drop(lock);
+        StateLock::acquire(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn a_missing_directory_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let missing = directory.path().join("missing");
+        let text = StateLock::acquire(&missing).unwrap_err().to_string();
+        assert!(text.contains("missing") && text.contains("check that the state directory exists"), "{text}");
+    }
+}

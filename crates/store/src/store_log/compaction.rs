@@ -1,0 +1,120 @@
+//! Replacing the queue log by one with a line per live queue (operations.md §6.5).
+//!
+//! The compacted log is written aside and synced before anything is renamed. Then:
+//!
+//! | Step | `…log` | `….start` | A crash after it |
+//! |---|---|---|---|
+//! | – | old | – | the old log is used |
+//! | rename `…log` → `….start` | – | old | `….start` is used |
+//! | rename `….new` → `…log` | compacted | old | `….start` is used |
+//! | rename `….start` → `….<time>` | compacted | – | the compacted log is used |
+//!
+//! The directory is synced after each. Nothing is appended to the compacted log before the last step, so that
+//! `….start` is always at least as complete; the reference recovers from it by the same rule.
+
+use std::borrow::Borrow;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::backups;
+use crate::append_file::AppendFile;
+use crate::atomic_file::{AtomicFile, sync_parent, with_suffix};
+use crate::error::FileError;
+use crate::files::{Files, LogFile};
+use crate::record::{QueueRecord, ServiceRecord};
+
+/// What the log is called while it is being replaced.
+pub(super) fn start_path(log: &Path) -> PathBuf {
+    with_suffix(log, ".start")
+}
+
+/// A compacted log, complete and on disk, but not yet in place.
+pub(super) struct Compacted {
+    file: Box<dyn LogFile>,
+    path: PathBuf,
+}
+
+/// A compacted log in its place.
+pub(super) struct Swapped {
+    pub(super) log: AppendFile,
+    pub(super) backup: PathBuf,
+    /// Failing, the names may be the old ones after a loss of power.
+    pub(super) synced: Result<(), FileError>,
+}
+
+impl Compacted {
+    /// Writes services and queues in the given order.
+    pub(super) fn write(
+        files: &Arc<dyn Files>,
+        log: &Path,
+        services: impl IntoIterator<Item = impl Borrow<ServiceRecord>>,
+        queues: impl IntoIterator<Item = impl Borrow<QueueRecord>>,
+    ) -> Result<Self, FileError> {
+        let mut aside = AtomicFile::create(files.clone(), log)?;
+        for service in services {
+            aside.write(|out| service.borrow().write_line(out))?;
+        }
+        for queue in queues {
+            aside.write(|out| queue.borrow().write_compacted(out))?;
+        }
+        let (file, path) = aside.into_aside()?;
+        Ok(Self { file, path })
+    }
+
+    /// Whether it says the same, byte for byte, as `log`.
+    pub(super) fn equals(&self, files: &dyn Files, log: &Path) -> Result<bool, FileError> {
+        let read = |path: &Path| files.open(path).map_err(FileError::on("read", path));
+        let (mut new, mut old) = (read(&self.path)?, read(log)?);
+        let (mut new_chunk, mut old_chunk) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
+        loop {
+            let n = fill(&mut new, &mut new_chunk).map_err(FileError::on("read", &self.path))?;
+            let m = fill(&mut old, &mut old_chunk).map_err(FileError::on("read", log))?;
+            if new_chunk[..n] != old_chunk[..m] {
+                return Ok(false);
+            }
+            if n == 0 {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Removes it.
+    pub(super) fn discard(self, files: &dyn Files) -> Result<(), FileError> {
+        files.remove(&self.path).map_err(FileError::on("remove", &self.path))
+    }
+
+    /// Puts it in place. After an error the old log is what the next start reads, and what an open handle of it
+    /// still appends to.
+    pub(super) fn swap(self, files: &dyn Files, log: &Path, now: SystemTime) -> Result<Swapped, FileError> {
+        let start = start_path(log);
+        let backup = backups::free_name(files, log, now)?;
+        let appending = AppendFile::of(self.file, log)?;
+        let rename = |from: &Path, to: &Path| files.rename(from, to).map_err(FileError::on("rename", from));
+        rename(log, &start)?;
+        let renamed = sync_parent(files, log)
+            .and_then(|()| rename(&self.path, log))
+            .and_then(|()| sync_parent(files, log))
+            .and_then(|()| rename(&start, &backup));
+        if let Err(error) = renamed {
+            // If this fails too, the next start or compaction does it.
+            let _ = rename(&start, log);
+            return Err(error);
+        }
+        Ok(Swapped { log: appending, backup, synced: sync_parent(files, log) })
+    }
+}
+
+fn fill(reader: &mut dyn Read, chunk: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < chunk.len() {
+        match reader.read(&mut chunk[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}

@@ -1,0 +1,166 @@
+//! Loading the queue log at start (operations.md §6.5).
+
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::compaction::{Compacted, start_path};
+use super::{StoreLog, StoreLogError, backups};
+use crate::append_file::AppendFile;
+use crate::atomic_file::{sync_parent, with_suffix};
+use crate::error::FileError;
+use crate::files::Files;
+use crate::names::{BACKUP, STORE_LOG};
+use crate::replay::{Replayed, replay};
+
+/// Bytes read at a time.
+const READ_BUFFER: usize = 1024 * 1024;
+
+/// What to do with a log in which more than the last line is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    /// Keep the rejected lines in `smp-server-store.log.rejected` and go on without them.
+    SetAside,
+    /// Fail and change nothing.
+    Refuse,
+}
+
+/// A loaded log.
+pub struct Opened {
+    /// For what changes from now on.
+    pub log: StoreLog,
+    /// What it says.
+    pub replayed: Replayed,
+    /// What was done with the files.
+    pub report: OpenReport,
+}
+
+/// What happened to the files of the log at start.
+#[derive(Debug, Default)]
+pub struct OpenReport {
+    /// There was no log: an empty one was made.
+    pub created: bool,
+    /// The previous start died while compacting; its `.start` was taken as the log.
+    pub recovered: bool,
+    /// Where the incomplete log of that start is now.
+    pub incomplete: Option<PathBuf>,
+    /// Where rejected lines were added.
+    pub rejected: Option<PathBuf>,
+    /// The log as it was; `None` if it was compact already.
+    pub backup: Option<PathBuf>,
+    /// Old backups that were removed.
+    pub removed: Vec<PathBuf>,
+    /// Why old backups could not be removed. The server can run all the same.
+    pub rotation_error: Option<FileError>,
+}
+
+impl StoreLog {
+    /// Recovers from an interrupted start, replays the log of `directory` and compacts it. The old log is kept as a
+    /// time-stamped backup, and old backups are removed. A log that is compact already stays as it is, so that a
+    /// server that starts again and again does not fill the disk.
+    pub fn open(
+        files: Arc<dyn Files>,
+        directory: &Path,
+        now: SystemTime,
+        damage: Damage,
+    ) -> Result<Opened, StoreLogError> {
+        let path = directory.join(STORE_LOG);
+        let mut report = OpenReport::default();
+        recover(files.as_ref(), &path, &mut report)?;
+        if !files.exists(&path).map_err(FileError::on("look for", &path))? {
+            report.created = true;
+            let log = AppendFile::open(files.as_ref(), &path)?;
+            sync_parent(files.as_ref(), &path)?;
+            return Ok(Opened { log: StoreLog::new(files, directory, log), replayed: Replayed::default(), report });
+        }
+        let replayed = read(files.as_ref(), &path)?;
+        if replayed.summary.rejected > 0 {
+            if damage == Damage::Refuse {
+                return Err(StoreLogError::Damaged { path, rejected: replayed.summary.rejected });
+            }
+            report.rejected = Some(keep_rejected(files.as_ref(), &path)?);
+        }
+        let log = compact(&files, &path, &replayed, now, &mut report)?;
+        match backups::rotate(files.as_ref(), directory, STORE_LOG, now) {
+            Ok(removed) => report.removed = removed,
+            Err(error) => report.rotation_error = Some(error),
+        }
+        Ok(Opened { log: StoreLog::new(files, directory, log), replayed, report })
+    }
+
+    /// Reads what the log of `directory` says and changes nothing, for checks. The log of an interrupted start is read
+    /// from its `.start`; no log is an empty one.
+    pub fn read(files: &dyn Files, directory: &Path) -> Result<Replayed, StoreLogError> {
+        let path = directory.join(STORE_LOG);
+        match read(files, &start_path(&path)) {
+            Err(error) if error.is_not_found() => {}
+            result => return Ok(result?),
+        }
+        match read(files, &path) {
+            Err(error) if error.is_not_found() => Ok(Replayed::default()),
+            result => Ok(result?),
+        }
+    }
+}
+
+fn recover(files: &dyn Files, path: &Path, report: &mut OpenReport) -> Result<(), FileError> {
+    let exists = |path: &Path| files.exists(path).map_err(FileError::on("look for", path));
+    let start = start_path(path);
+    if !exists(&start)? {
+        return Ok(());
+    }
+    if exists(path)? {
+        let incomplete = with_suffix(path, BACKUP);
+        files.rename(path, &incomplete).map_err(FileError::on("rename", path))?;
+        report.incomplete = Some(incomplete);
+    }
+    files.rename(&start, path).map_err(FileError::on("rename", &start))?;
+    report.recovered = true;
+    sync_parent(files, path)
+}
+
+fn read(files: &dyn Files, path: &Path) -> Result<Replayed, FileError> {
+    let file = files.open(path).map_err(FileError::on("read", path))?;
+    replay(BufReader::with_capacity(READ_BUFFER, file), |_| ()).map_err(FileError::on("read", path))
+}
+
+/// Rejected lines are collected in a second pass, so that a damaged log needs no memory for them.
+fn keep_rejected(files: &dyn Files, path: &Path) -> Result<PathBuf, FileError> {
+    let aside = with_suffix(path, ".rejected");
+    let mut kept = AppendFile::open(files, &aside)?;
+    let file = files.open(path).map_err(FileError::on("read", path))?;
+    let mut failed = Ok(());
+    let mut line_with_end = Vec::new();
+    let keep = |line: &[u8]| {
+        line_with_end.clear();
+        line_with_end.extend_from_slice(line);
+        line_with_end.push(b'\n');
+        if failed.is_ok() {
+            failed = kept.append(&line_with_end);
+        }
+    };
+    replay(BufReader::with_capacity(READ_BUFFER, file), keep).map_err(FileError::on("read", path))?;
+    failed?;
+    kept.sync()?;
+    sync_parent(files, path)?;
+    Ok(aside)
+}
+
+fn compact(
+    files: &Arc<dyn Files>,
+    path: &Path,
+    replayed: &Replayed,
+    now: SystemTime,
+    report: &mut OpenReport,
+) -> Result<AppendFile, FileError> {
+    let compacted = Compacted::write(files, path, &replayed.services, &replayed.queues)?;
+    if compacted.equals(files.as_ref(), path)? {
+        compacted.discard(files.as_ref())?;
+        return AppendFile::open(files.as_ref(), path);
+    }
+    let swapped = compacted.swap(files.as_ref(), path, now)?;
+    swapped.synced?;
+    report.backup = Some(swapped.backup);
+    Ok(swapped.log)
+}

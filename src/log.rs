@@ -1,0 +1,122 @@
+//! The log on standard error: `[LEVEL 2026-11-23 12:34:56 +0000] text` (operations.md §5).
+
+use std::io::{self, Write};
+use std::str::FromStr;
+
+use jiff::ZonedDateTime;
+use slog::{Drain, Logger, Record, o};
+use slog_async::AsyncGuard;
+use slog_term::{FullFormat, RecordDecorator, TermDecorator, ThreadSafeTimestampFn};
+use thiserror::Error;
+
+/// Severity of a message. `NOTE` is what an operator wants to know of a normal start and stop: it is logged as information with
+/// the tag `note`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Everything.
+    Trace,
+    /// For developers.
+    Debug,
+    /// What goes on.
+    Info,
+    /// What matters in a normal run.
+    Note,
+    /// What should not be.
+    Warn,
+    /// What does not work.
+    Error,
+}
+
+/// Not one of the six words.
+#[derive(Debug, Error)]
+#[error("one of trace, debug, info, note, warn, error is expected")]
+pub struct UnknownLevel;
+
+impl FromStr for Level {
+    type Err = UnknownLevel;
+
+    fn from_str(word: &str) -> Result<Self, UnknownLevel> {
+        match word {
+            "trace" => Ok(Self::Trace),
+            "debug" => Ok(Self::Debug),
+            "info" => Ok(Self::Info),
+            "note" => Ok(Self::Note),
+            "warn" => Ok(Self::Warn),
+            "error" => Ok(Self::Error),
+            _ => Err(UnknownLevel),
+        }
+    }
+}
+
+impl Level {
+    fn of(record: &Record<'_>) -> Self {
+        match record.level() {
+            slog::Level::Critical | slog::Level::Error => Self::Error,
+            slog::Level::Warning => Self::Warn,
+            slog::Level::Info if record.tag() == "note" => Self::Note,
+            slog::Level::Info => Self::Info,
+            slog::Level::Debug => Self::Debug,
+            slog::Level::Trace => Self::Trace,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Trace => "TRACE",
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Note => "NOTE",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+/// Messages that wait while standard error does not take them; further ones are counted and dropped, so that a stalled terminal
+/// never stalls the server.
+const WAITING: usize = 4096;
+
+/// A logger that shows messages from `least` on. What waits is written when the guard is dropped.
+pub fn to_stderr(least: Level) -> (Logger, AsyncGuard) {
+    let lines = FullFormat::new(TermDecorator::new().stderr().build())
+        .use_custom_timestamp(timestamp)
+        .use_custom_header_print(header)
+        .build();
+    let wanted = slog::Filter(lines.fuse(), move |record: &Record<'_>| Level::of(record) >= least);
+    let (drain, guard) = slog_async::Async::new(wanted.fuse()).chan_size(WAITING).build_with_guard();
+    (Logger::root(drain.fuse(), o!()), guard)
+}
+
+fn timestamp(out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "{}", ZonedDateTime::now().strftime("%Y-%m-%d %H:%M:%S %z"))
+}
+
+fn header(
+    timestamp: &dyn ThreadSafeTimestampFn<Output = io::Result<()>>,
+    line: &mut dyn RecordDecorator,
+    record: &Record<'_>,
+    _file_location: bool,
+) -> io::Result<bool> {
+    line.start_level()?;
+    write!(line, "[{} ", Level::of(record).word())?;
+    timestamp(line)?;
+    write!(line, "]")?;
+    line.start_whitespace()?;
+    write!(line, " ")?;
+    line.start_msg()?;
+    write!(line, "{}", record.msg())?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_ordered_by_severity() {
+        let levels: Vec<Level> =
+            ["trace", "debug", "info", "note", "warn", "error"].iter().map(|word| word.parse().unwrap()).collect();
+        assert!(levels.is_sorted());
+        assert!("INFO".parse::<Level>().is_err());
+    }
+}
