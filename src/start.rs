@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use slog::{error, warn};
-use smp_actors::{EndReason, Server, ServerParts, StartError};
+use smp_actors::{EndReason, Server, ServerParts, Sockets, StartError};
 use smp_config::certificates::Credentials;
 use smp_config::paths::Directories;
 use smp_config::settings::{Settings, SettingsError};
@@ -56,13 +56,15 @@ pub fn run(directories: Directories, arguments: &StartArguments) -> ExitCode {
 }
 
 fn serve(parts: ServerParts, maintenance: bool) -> Result<EndReason, StartError> {
-    let server = Server::load(parts)?;
     if maintenance {
+        let server = Server::load(parts)?;
         println!("Server started in 'maintenance' mode, exiting");
         server.save()?;
         return Ok(EndReason::Requested);
     }
-    server.run(|_| ())
+    // Before the state is touched: a port in use must not cost a compaction.
+    let sockets = Sockets::bind(&parts.settings)?;
+    Server::load(parts)?.run(sockets, |_| ())
 }
 
 fn fail(error: &dyn std::error::Error) -> ExitCode {

@@ -32,6 +32,7 @@ pub mod registry;
 mod server;
 pub mod session;
 pub mod session_handle;
+mod sockets;
 mod state;
 pub mod stats;
 pub mod stats_collector;
@@ -41,4 +42,5 @@ mod tree;
 pub mod verify;
 
 pub use server::{RunningServer, Server, ServerParts, StartError};
+pub use sockets::Sockets;
 pub use supervisor::EndReason;

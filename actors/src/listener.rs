@@ -10,7 +10,7 @@ use actix::{
 use futures_util::FutureExt;
 use slog::{Logger, debug, error, info, warn};
 use smp_transport::handshake::ServerHandshake;
-use smp_transport::listener::{AcceptError, Listener as Socket};
+use smp_transport::listener::{AcceptError, BoundSocket, Listener as Socket};
 use smp_transport::tls::TlsServer;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -49,10 +49,19 @@ pub struct ListenerParts {
 
 /// Accepts connections until it is drained.
 pub struct Listener {
-    socket: Option<Arc<Socket>>,
+    socket: SocketState,
     acceptor: Arc<Acceptor>,
     accepting: Option<SpawnHandle>,
-    is_open: bool,
+}
+
+/// The socket of a listener.
+enum SocketState {
+    /// Connections wait in the backlog.
+    Bound(BoundSocket),
+    /// Connections are accepted.
+    Open(Arc<Socket>),
+    /// There is no socket any more.
+    Closed,
 }
 
 struct Acceptor {
@@ -61,11 +70,11 @@ struct Acceptor {
 }
 
 impl Listener {
-    /// A listener on a socket of the current thread. Connections wait until it is opened.
-    pub fn new(socket: Socket, parts: ListenerParts) -> Self {
+    /// A listener whose connections wait until it is opened.
+    pub fn new(socket: BoundSocket, parts: ListenerParts) -> Self {
         let handshakes = Arc::new(Semaphore::new(parts.concurrent_handshakes));
         let acceptor = Arc::new(Acceptor { parts, handshakes });
-        Self { socket: Some(Arc::new(socket)), acceptor, accepting: None, is_open: false }
+        Self { socket: SocketState::Bound(socket), acceptor, accepting: None }
     }
 }
 
@@ -73,15 +82,15 @@ impl Actor for Listener {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        if self.is_open {
-            self.accept(context);
-        }
+        // After a restart; at first the listener is not open yet.
+        self.accept(context);
     }
 }
 
 impl Listener {
     fn accept(&mut self, context: &mut Context<Self>) {
-        let Some(socket) = self.socket.clone() else { return };
+        let SocketState::Open(socket) = &self.socket else { return };
+        let socket = Arc::clone(socket);
         let accepting = AssertUnwindSafe(Arc::clone(&self.acceptor).accept_all(socket)).catch_unwind();
         // The loop ends only by a panic: then the actor is restarted, on the same socket.
         let ended = accepting.into_actor(self).map(|_, this, context| {
@@ -107,7 +116,11 @@ impl Handler<Open> for Listener {
     type Result = ();
 
     fn handle(&mut self, _: Open, context: &mut Self::Context) {
-        self.is_open = true;
+        let SocketState::Bound(socket) = std::mem::replace(&mut self.socket, SocketState::Closed) else { return };
+        match socket.into_listener() {
+            Ok(socket) => self.socket = SocketState::Open(Arc::new(socket)),
+            Err(failure) => error!(self.acceptor.parts.logger, "port {}: {failure}", self.acceptor.parts.port),
+        }
         self.accept(context);
     }
 }
@@ -124,7 +137,7 @@ impl Handler<Drain> for Listener {
         if let Some(accepting) = self.accepting.take() {
             context.cancel_future(accepting);
         }
-        self.socket = None;
+        self.socket = SocketState::Closed;
     }
 }
 

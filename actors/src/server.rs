@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
 use actix::Addr;
 use actix_rt::System;
@@ -23,6 +22,7 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::notifications;
 use crate::registry;
+use crate::sockets::{Sockets, threads};
 use crate::state::{Loading, Place, State, StateError};
 use crate::stats_collector::Snapshot;
 use crate::store_log_writer::CloseLog;
@@ -106,7 +106,7 @@ impl Server {
     pub fn load_with(parts: ServerParts, files: Arc<dyn Files>, clock: Clock) -> Result<Self, StartError> {
         let ServerParts { settings, directories, credentials, skip_warnings, handle_signals, logger } = parts;
         let credential = credential(credentials)?;
-        let threads = settings.limits.threads.or(available_parallelism().ok().map(Into::into)).unwrap_or(1);
+        let threads = threads(&settings);
         let state = State::load(&Loading {
             settings: &settings,
             path: &directories.state,
@@ -140,13 +140,13 @@ impl Server {
         Ok(())
     }
 
-    /// Runs until the server is told to end, and saves everything. Blocks the thread; `ready` is called on it once all ports
-    /// accept connections.
-    pub fn run(self, ready: impl FnOnce(RunningServer)) -> Result<EndReason, StartError> {
-        System::new().block_on(self.live(ready))
+    /// Runs on sockets that were bound with the same settings, until the server is told to end, and saves everything. Blocks the
+    /// thread; `ready` is called on it once all ports accept connections.
+    pub fn run(self, sockets: Sockets, ready: impl FnOnce(RunningServer)) -> Result<EndReason, StartError> {
+        System::new().block_on(self.live(sockets, ready))
     }
 
-    async fn live(self, ready: impl FnOnce(RunningServer)) -> Result<EndReason, StartError> {
+    async fn live(self, sockets: Sockets, ready: impl FnOnce(RunningServer)) -> Result<EndReason, StartError> {
         let Self { settings, credential, state, threads, clock, handle_signals, logger } = self;
         let State { directory, notifications, store_log, activity, from_time, stats, restoration, place, .. } = state;
         let (end, ended) = oneshot::channel();
@@ -163,9 +163,10 @@ impl Server {
             stats,
             clock,
             threads,
+            sockets,
             logger: logger.clone(),
         };
-        let tree = Tree::grow(seed, root.clone()).await?;
+        let tree = Tree::grow(seed, root.clone());
         if let Some(restoration) = restoration {
             restoration.finish()?;
         }

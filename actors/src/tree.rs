@@ -1,6 +1,5 @@
 //! The tree of actors: how it grows, and how it ends in good order.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,9 +14,7 @@ use smp_protocol::version::{Version, VersionRange};
 use smp_store::files::Files;
 use smp_store::store_log::StoreLog;
 use smp_transport::handshake::ServerHandshake;
-use smp_transport::listener::{Address, ListenError, Listener as Socket};
 use smp_transport::tls::{Credential, TlsServer};
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::activity::Activity;
@@ -29,6 +26,7 @@ use crate::listener::{Drain, Listener, ListenerParts, Open};
 use crate::notifications::{NotificationArea, NotificationTimes, Notifications};
 use crate::registry::{ChangeLog, Policy, QueueRegistry, Shard, ShardParts};
 use crate::session::{RegistryShards, SessionContext, Sessions};
+use crate::sockets::{PortSockets, Sockets};
 use crate::stats::Stats;
 use crate::stats_collector::{CollectorParts, StatsCollector};
 use crate::store_log_writer::{ShardLog, StoreLogWriter};
@@ -61,6 +59,8 @@ pub struct Seed {
     pub clock: Clock,
     /// Threads, each with a shard and with a socket of every port.
     pub threads: usize,
+    /// The bound sockets.
+    pub sockets: Sockets,
     /// Log of the server.
     pub logger: Logger,
 }
@@ -207,7 +207,7 @@ impl Soil {
 impl Tree {
     /// Starts all actors and listens on all ports; connections wait until the tree is opened. Must run on a thread of an actix
     /// system.
-    pub async fn grow(seed: Seed, root: Addr<Supervisor>) -> Result<Self, ListenError> {
+    pub fn grow(seed: Seed, root: Addr<Supervisor>) -> Self {
         let Seed { settings, credential, directory, notifications, store_log, activity, .. } = seed;
         let soil = Soil {
             settings,
@@ -245,27 +245,23 @@ impl Tree {
             writer_arbiter,
             logger: soil.logger.clone(),
         };
-        match tree.listen_everywhere(&soil, credential).await {
-            Ok(()) => Ok(tree),
-            Err(error) => {
-                tree.stop_threads();
-                Err(error)
-            }
-        }
+        tree.listen_everywhere(&soil, credential, seed.sockets);
+        tree
     }
 
-    async fn listen_everywhere(&mut self, soil: &Soil, credential: Credential) -> Result<(), ListenError> {
+    fn listen_everywhere(&mut self, soil: &Soil, credential: Credential, sockets: Sockets) {
         let alpn: Vec<&[u8]> = soil.settings.limits.alpn.iter().map(String::as_bytes).collect();
         let tls = Arc::new(TlsServer::new(credential, &alpn));
-        let (shards, notifications) = (Arc::clone(&self.shards), self.notifications.clone());
-        for &port in &soil.settings.transport.ports {
-            self.listen(port, |home| {
-                let sessions = soil.session_context(home, &shards, &notifications);
-                soil.listener_parts(port, home, &tls, sessions)
-            })
-            .await?;
+        for PortSockets { port, address, sockets } in sockets.ports {
+            for (home, (socket, arbiter)) in sockets.into_iter().zip(&self.arbiters).enumerate() {
+                let sessions = soil.session_context(home, &self.shards, &self.notifications);
+                let parts = soil.listener_parts(port, home, &tls, sessions);
+                let listener = Restarting::start_in_arbiter(&arbiter.handle(), |_| Listener::new(socket, parts));
+                self.listeners.push(listener);
+            }
+            note!(self.logger, "binding to {address}");
+            self.listening.push(address);
         }
-        Ok(())
     }
 
     /// Accepts connections from now on.
@@ -274,30 +270,6 @@ impl Tree {
             // A listener that is gone was restarted too often: the root knows.
             let _ = listener.send(Open).await;
         }
-    }
-
-    /// Listens on a port with one socket per thread; the system spreads connections over them.
-    async fn listen(&mut self, port: u16, parts: impl Fn(usize) -> ListenerParts) -> Result<(), ListenError> {
-        // A socket that shares its port would not notice that another server has the same port.
-        let probe = Socket::bind(Address::Any(port), false)?;
-        let address = probe.local_addr().map_err(|source| ListenError { address: Address::Any(port), source })?;
-        drop(probe);
-        let threads = self.arbiters.len();
-        for home in 0..threads {
-            let (started, starting) = oneshot::channel();
-            let (parts, share_port) = (parts(home), threads > 1);
-            self.arbiters[home].spawn_fn(move || {
-                let socket = Socket::bind(Address::Any(address.port()), share_port);
-                let listener = socket.map(|socket| Restarting::start(|_| Listener::new(socket, parts)));
-                // Nobody waits if another port failed.
-                let _ = started.send(listener);
-            });
-            let lost = || ListenError { address: Address::Any(port), source: io::ErrorKind::Interrupted.into() };
-            self.listeners.push(starting.await.map_err(|_| lost())??);
-        }
-        note!(self.logger, "binding to {address}");
-        self.listening.push(address);
-        Ok(())
     }
 
     /// Accepts no more connections and lets the sessions end with what they have promised to their clients.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use smp_protocol::address::{Host, ServerAddress};
+use smp_protocol::address::{DEFAULT_PORT, Host, ServerAddress};
 use smp_protocol::authorization::AuthPrivateKey;
 use smp_protocol::command::{BasicAuth, Command};
 use smp_protocol::id::{CorrId, EntityId, ServiceId, SessionId};
@@ -21,7 +21,7 @@ use crate::connection::{EndOnDrop, Ends, run};
 use crate::outgoing::Submission;
 use crate::pending::{Pending, PendingResponse};
 use crate::session::Session;
-use crate::{ClientError, DEFAULT_PORT, Disconnection, Event, Options, Request};
+use crate::{ClientError, Disconnection, Event, Options, Request};
 
 /// Submissions that wait to be packed into blocks.
 const SUBMISSIONS: usize = 64;

@@ -1,6 +1,6 @@
 //! A typed asynchronous client of SMP servers.
 //!
-//! The program below is `examples/hello.rs`; `cargo run --example hello -- smp://…` runs it.
+//! The program below is `examples/hello.rs`; `cargo run -p smp-client --example hello -- smp://…` runs it.
 #![doc = concat!("```no_run\n", include_str!("../examples/hello.rs"), "```")]
 //!
 //! # Floors
@@ -59,7 +59,7 @@ pub use error::{ClientError, Disconnection};
 pub use event::Event;
 pub use link::{Link, LinkTarget};
 pub use notifier::{Notifier, NotifierCredentials};
-pub use options::{DEFAULT_PORT, Options};
+pub use options::Options;
 pub use pending::{PendingResponse, Reply};
 pub use proxied::ProxiedRelay;
 pub use queue::{Queue, QueueCredentials, Received};

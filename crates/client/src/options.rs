@@ -8,9 +8,6 @@ use smp_transport::connect::{Connector, KeepAlive};
 use smp_transport::handshake::ClientHandshake;
 use smp_transport::tls::{Credential, TlsClient};
 
-/// Port of a server whose address names none.
-pub const DEFAULT_PORT: u16 = 5223;
-
 /// How to connect. The default is an ordinary client of the newest version.
 #[derive(Debug, Clone)]
 pub struct Options {

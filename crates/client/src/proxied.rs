@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustls::pki_types::UnixTime;
-use smp_protocol::address::ServerAddress;
+use smp_protocol::address::{DEFAULT_PORT, ServerAddress};
 use smp_protocol::authorization::AuthPrivateKey;
 use smp_protocol::command::{BasicAuth, Command, ProxyCommand, RelayAddress};
 use smp_protocol::encoding::Malformed;
@@ -19,7 +19,7 @@ use smp_protocol::transmission::{Credentials, Wire};
 use smp_protocol::version::{Version, VersionRange};
 use smp_transport::tls::CertificateChain;
 
-use crate::{Client, ClientError, DEFAULT_PORT, Request};
+use crate::{Client, ClientError, Request};
 
 /// A relay that is reached through a proxy. Cheap to clone.
 #[derive(Clone)]
@@ -99,7 +99,9 @@ impl ProxiedRelay {
     }
 
     /// `PFWD`: sends a command to the relay and waits for the response. Relays accept `SEND`, `SKEY`, `LKEY`, `LGET` and
-    /// `RSLV`. The transmission inside has at most 16221 bytes: those of a SEND of 16048 bytes signed with Ed448. An `ERR` of the relay is [`ClientError::Relay`], one of the proxy [`ClientError::Server`].
+    /// `RSLV`. The transmission inside has at most 16221 bytes: those of a SEND of 16048 bytes signed with Ed448.
+    ///
+    /// An `ERR` of the relay is [`ClientError::Relay`], one of the proxy [`ClientError::Server`].
     pub async fn send(
         &self,
         entity: impl Into<EntityId>,

@@ -13,6 +13,9 @@ use sha2::{Digest, Sha256};
 
 use crate::password::{Password, PasswordError};
 
+/// Port of a relay whose address names none.
+pub const DEFAULT_PORT: u16 = 5223;
+
 /// Identity of a relay: SHA-256 of the complete DER of its CA certificate (wire.md §2.2).
 ///
 /// As text: base64url with padding, 44 characters ending in `=`.

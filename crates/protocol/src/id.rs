@@ -204,6 +204,12 @@ impl LinkId {
     }
 }
 
+impl From<SessionId> for EntityId {
+    fn from(id: SessionId) -> Self {
+        Self(id.0)
+    }
+}
+
 impl From<LinkId> for EntityId {
     fn from(id: LinkId) -> Self {
         Self(id.0)

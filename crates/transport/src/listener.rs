@@ -108,15 +108,15 @@ impl From<io::Error> for AcceptError {
     }
 }
 
-/// A listening TCP socket.
+/// A TCP socket that listens but belongs to no runtime yet: connections wait in its backlog.
 #[derive(Debug)]
-pub struct Listener {
-    socket: TcpListener,
+pub struct BoundSocket {
+    socket: std::net::TcpListener,
 }
 
-impl Listener {
+impl BoundSocket {
     /// Binds and listens. With `share_port` several sockets of this user may listen on the same port and the system
-    /// spreads connections over them (`SO_REUSEPORT`). Must be called within a tokio runtime.
+    /// spreads connections over them (`SO_REUSEPORT`).
     pub fn bind(address: Address, share_port: bool) -> Result<Self, ListenError> {
         let bound = match address {
             Address::Only(address) => listen(address, share_port),
@@ -133,6 +133,30 @@ impl Listener {
         self.socket.local_addr()
     }
 
+    /// Starts to accept. Must be called within the tokio runtime that is to accept.
+    pub fn into_listener(self) -> io::Result<Listener> {
+        TcpListener::from_std(self.socket).map(|socket| Listener { socket })
+    }
+}
+
+/// A listening TCP socket.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+}
+
+impl Listener {
+    /// [`BoundSocket::bind`] and [`BoundSocket::into_listener`] in one.
+    pub fn bind(address: Address, share_port: bool) -> Result<Self, ListenError> {
+        let bound = BoundSocket::bind(address, share_port)?;
+        bound.into_listener().map_err(|source| ListenError { address, source })
+    }
+
+    /// The address in use.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
     /// The next connection, with `TCP_NODELAY`.
     pub async fn accept(&self) -> Result<(TcpStream, SocketAddr), AcceptError> {
         let (stream, peer) = self.socket.accept().await?;
@@ -142,7 +166,7 @@ impl Listener {
     }
 }
 
-fn listen(address: SocketAddr, share_port: bool) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr, share_port: bool) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     if address.is_ipv6() && address.ip().is_unspecified() {
@@ -154,7 +178,7 @@ fn listen(address: SocketAddr, share_port: bool) -> io::Result<TcpListener> {
     }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
 fn lacks_ipv6(error: &io::Error) -> bool {

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::Arguments;
 use super::creator::{BasicAuth, decode_basic_auth};
-use crate::address::Host;
+use crate::address::{DEFAULT_PORT, Host};
 use crate::encoding::{Decoded, Encode, Malformed, Reader};
 use crate::key::DhPublicKey;
 use crate::version::Version;
@@ -62,9 +62,6 @@ pub struct RelayAddress {
     /// SHA-256 of the identity certificate; other lengths parse and match no relay.
     pub key_hash: Vec<u8>,
 }
-
-/// Port of a relay whose address names none.
-const DEFAULT_PORT: u16 = 5223;
 
 impl RelayAddress {
     fn decode(input: &mut Reader<'_>) -> Decoded<Self> {

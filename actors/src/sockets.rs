@@ -1,0 +1,51 @@
+//! The listening sockets of the server, bound before its state is touched: a port in use must not cost a compaction.
+
+use std::net::SocketAddr;
+use std::thread::available_parallelism;
+
+use smp_config::settings::Settings;
+use smp_transport::listener::{Address, BoundSocket, ListenError};
+
+/// Sockets of all ports, one per thread. Connections wait until the server runs.
+pub struct Sockets {
+    pub(crate) ports: Vec<PortSockets>,
+}
+
+/// Sockets of one port.
+pub(crate) struct PortSockets {
+    /// The port as configured; 0 is any free one.
+    pub port: u16,
+    /// The address in use.
+    pub address: SocketAddr,
+    /// One per thread.
+    pub sockets: Vec<BoundSocket>,
+}
+
+impl Sockets {
+    /// Listens on every configured port.
+    pub fn bind(settings: &Settings) -> Result<Self, ListenError> {
+        let threads = threads(settings);
+        let ports = settings.transport.ports.iter().map(|&port| PortSockets::bind(port, threads));
+        ports.collect::<Result<_, _>>().map(|ports| Self { ports })
+    }
+}
+
+impl PortSockets {
+    fn bind(port: u16, threads: usize) -> Result<Self, ListenError> {
+        let any = Address::Any(port);
+        // Sockets that share a port would not notice that another server listens on it too.
+        let first = BoundSocket::bind(any, false)?;
+        let address = first.local_addr().map_err(|source| ListenError { address: any, source })?;
+        if threads == 1 {
+            return Ok(Self { port, address, sockets: vec![first] });
+        }
+        drop(first);
+        let sockets = (0..threads).map(|_| BoundSocket::bind(Address::Any(address.port()), true));
+        Ok(Self { port, address, sockets: sockets.collect::<Result<_, _>>()? })
+    }
+}
+
+/// Threads of the server: as configured, else one per processor.
+pub(crate) fn threads(settings: &Settings) -> usize {
+    settings.limits.threads.or(available_parallelism().ok().map(Into::into)).unwrap_or(1)
+}
