@@ -30,6 +30,7 @@ pub mod notifications;
 pub mod queue;
 pub mod registry;
 mod server;
+pub mod services;
 pub mod session;
 pub mod session_handle;
 mod sockets;

@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 use crate::guard::Guard;
+use crate::services::ServiceRegistrar;
 use crate::session::{Session, SessionContext};
 
 /// Between two attempts on a socket that does not work: it may be the machine that recovers.
@@ -39,6 +40,8 @@ pub struct ListenerParts {
     pub max_connections: Option<usize>,
     /// Whether failed TLS handshakes are logged.
     pub log_tls_errors: bool,
+    /// Finds the services that connect.
+    pub services: ServiceRegistrar,
     /// For the sessions.
     pub sessions: Arc<SessionContext>,
     /// Keeps panics inside.
@@ -192,7 +195,7 @@ impl Acceptor {
             }
             Err(_) => return,
         };
-        match parts.handshake.run(accepted, async |_| None).await {
+        match parts.handshake.run(accepted, async |request| parts.services.identify(request).await).await {
             Ok(session) => {
                 Session::open(Arc::clone(&parts.sessions), session);
             }

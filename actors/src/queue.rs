@@ -49,6 +49,24 @@ pub struct Subscriber {
     pub session: Arc<SessionHandle>,
     /// The message that waits for its `ACK`.
     pub delivered: Option<Delivered>,
+    generation: u32,
+}
+
+impl Subscriber {
+    /// A connection that was given nothing yet.
+    pub fn new(session: &Arc<SessionHandle>) -> Self {
+        Self { generation: session.generation(), session: Arc::clone(session), delivered: None }
+    }
+
+    /// Whether the subscription was not made void since.
+    pub fn is_current(&self) -> bool {
+        self.generation == self.session.generation()
+    }
+
+    /// Whether this is a subscription of the session.
+    pub fn is_of(&self, session: &SessionHandle) -> bool {
+        self.session.is(session) && self.is_current()
+    }
 }
 
 /// An unacknowledged message.
@@ -132,7 +150,7 @@ impl Live {
 
     /// The subscription of this session, by `SUB` or by `GET`.
     pub fn of_session(&mut self, session: &SessionHandle) -> Option<(&mut Subscriber, SubscriptionKind)> {
-        if let Some(subscriber) = self.subscriber.as_mut().filter(|s| s.session.is(session)) {
+        if let Some(subscriber) = self.subscriber.as_mut().filter(|s| s.is_of(session)) {
             return Some((subscriber, SubscriptionKind::Active));
         }
         let getter = self.getters.iter_mut().find(|g| g.session.is(session))?;

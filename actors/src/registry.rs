@@ -17,13 +17,15 @@ mod flush;
 mod links;
 mod notify;
 mod secure;
+mod services;
 mod shard;
 mod subscribe;
 mod subscriptions;
 
-pub use actor::{Appended, ExpirePortion, Flush, QueueRegistry, TakeActivity, Unsubscribe};
+pub use actor::{Appended, ExpirePortion, Flush, QueueRegistry, ShardPeers, TakeActivity, Unsubscribe};
 pub use batch::{Answer, Batch, BatchReply, Executed};
 pub use change::{AppendResult, ChangeLog};
 pub use expire::Expired;
 pub use flush::undelivered;
+pub use services::Peers;
 pub use shard::{Policy, Shard, ShardParts};

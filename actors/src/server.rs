@@ -148,13 +148,15 @@ impl Server {
 
     async fn live(self, sockets: Sockets, ready: impl FnOnce(RunningServer)) -> Result<EndReason, StartError> {
         let Self { settings, credential, state, threads, clock, handle_signals, logger } = self;
-        let State { directory, notifications, store_log, activity, from_time, stats, restoration, place, .. } = state;
+        let State { directory, services, notifications, store_log, activity, from_time, stats, restoration, place } =
+            state;
         let (end, ended) = oneshot::channel();
         let root = Supervisor::start_root(logger.clone(), handle_signals, end);
         let seed = Seed {
             settings,
             credential,
             directory: Arc::clone(&directory),
+            services,
             notifications,
             store_log,
             activity,

@@ -1,11 +1,11 @@
 //! What other actors know of a session: what they may tell it, and whether it is still there.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
 
 use smp_protocol::command::QueueSet;
 use smp_protocol::error::{BlockingInfo, ErrorType};
-use smp_protocol::id::{EntityId, RecipientId};
+use smp_protocol::id::{EntityId, RecipientId, ServiceId};
 use smp_protocol::key::DhSecret;
 use smp_protocol::response::EncryptedNotification;
 use smp_store::message_queue::StoredMessage;
@@ -63,8 +63,13 @@ pub trait SessionMailbox: Send + Sync {
 /// The outside of a session. Registry shards keep one pointer to it per subscription.
 pub struct SessionHandle {
     number: u64,
+    service: Option<ServiceId>,
     mailbox: Box<dyn SessionMailbox>,
     connected: AtomicBool,
+    /// Changes when all subscriptions of the session become void.
+    generation: AtomicU32,
+    /// The session is subscribed for its service.
+    serves: AtomicBool,
     /// Queues whose messages are pushed to this session.
     pub subscriptions: AtomicUsize,
     /// Notifiers whose notifications are pushed to this session.
@@ -81,11 +86,14 @@ pub struct SessionHandle {
 
 impl SessionHandle {
     /// A session that is there. Numbers follow the order of acceptance and are never reused while the process lives.
-    pub fn new(number: u64, mailbox: Box<dyn SessionMailbox>, now: i64) -> Self {
+    pub fn new(number: u64, service: Option<ServiceId>, mailbox: Box<dyn SessionMailbox>, now: i64) -> Self {
         Self {
             number,
+            service,
             mailbox,
             connected: AtomicBool::new(true),
+            generation: AtomicU32::new(0),
+            serves: AtomicBool::new(false),
             subscriptions: AtomicUsize::new(0),
             notifier_subscriptions: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
@@ -98,6 +106,11 @@ impl SessionHandle {
     /// Number of the connection.
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// The service that the session belongs to.
+    pub fn service(&self) -> Option<ServiceId> {
+        self.service
     }
 
     /// Whether this is that session.
@@ -121,9 +134,28 @@ impl SessionHandle {
         self.connected.store(false, Ordering::Release);
     }
 
+    /// Subscriptions made in another generation are void.
+    pub fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Another session took the subscriptions of the service over: those of this one end at once, wherever they are noted.
+    pub fn void_subscriptions(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.serves.store(false, Ordering::Relaxed);
+        self.subscriptions.store(0, Ordering::Relaxed);
+    }
+
+    /// The session is subscribed for its service.
+    pub fn set_service_subscribed(&self) {
+        self.serves.store(true, Ordering::Relaxed);
+    }
+
     /// Whether the session is subscribed to anything, which keeps an idle connection open.
     pub fn is_subscribed(&self) -> bool {
-        self.subscriptions.load(Ordering::Relaxed) > 0 || self.notifier_subscriptions.load(Ordering::Relaxed) > 0
+        self.subscriptions.load(Ordering::Relaxed) > 0
+            || self.notifier_subscriptions.load(Ordering::Relaxed) > 0
+            || self.serves.load(Ordering::Relaxed)
     }
 
     /// When the last block came or went, seconds since 1970.

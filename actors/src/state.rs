@@ -29,6 +29,7 @@ use crate::notification::PendingNotification;
 use crate::notifications::NotificationArea;
 use crate::queue::Queue;
 use crate::registry::undelivered;
+use crate::services::{AreaKind, Services};
 use crate::stats::Stats;
 use crate::tree::seconds;
 
@@ -53,8 +54,8 @@ pub enum StateError {
 pub struct State {
     /// Queues with their messages.
     pub directory: Arc<Directory>,
-    /// Services, as the store log has them.
-    pub services: Vec<ServiceRecord>,
+    /// Services with their queues.
+    pub services: Arc<Services>,
     /// Waiting notifications.
     pub notifications: NotificationArea,
     /// The open log.
@@ -133,7 +134,9 @@ impl State {
         }
         let messages = loading.messages(&place, &mut restoration, &queues, &stats)?;
         let directory = Arc::new(directory(loading.shards, queues, messages, &stats, logger));
-        let notifications = loading.notifications(&place, &mut restoration, &stats)?;
+        let services = Arc::new(Services::restored(services));
+        associate(&directory, &services);
+        let notifications = loading.notifications(&place, &mut restoration, &stats, &directory, &services)?;
         let saved = if place.keeps_stats { restoration.statistics()? } else { None };
         let (activity, from_time) = restore_stats(saved, &stats);
         Ok(Self {
@@ -243,8 +246,11 @@ impl Loading<'_> {
         place: &Place,
         restoration: &mut Restoration,
         stats: &Arc<Stats>,
+        directory: &Directory,
+        services: &Arc<Services>,
     ) -> Result<NotificationArea, StateError> {
-        let mut area = NotificationArea::new(Arc::clone(stats), self.settings.limits.session_queue_size);
+        let limit = self.settings.limits.session_queue_size;
+        let mut area = NotificationArea::new(Arc::clone(stats), Arc::clone(services), limit);
         if !place.keeps_notifications {
             return Ok(area);
         }
@@ -253,8 +259,10 @@ impl Loading<'_> {
             restoration.notifications(Some(oldest), self.skip_warnings)?;
         stats.notifications.expired.add(usize::try_from(expired).unwrap_or(usize::MAX));
         for (notifier, waiting) in notifiers {
+            let Some(queue) = directory.notifier(&notifier) else { continue };
+            let service = queue.record().notifier.as_ref().and_then(|notifier| notifier.service);
             for notification in waiting.into_iter().filter_map(from_stored) {
-                area.notify(notifier, notification);
+                area.notify(notifier, service, notification);
             }
         }
         note!(self.logger, "notifications stored: {stored}, expired: {expired}");
@@ -282,6 +290,24 @@ fn directory(
     }
     stats.queues.now.set(i64::try_from(directory.len()).unwrap_or(i64::MAX));
     directory
+}
+
+/// Counts the queues of each service.
+fn associate(directory: &Directory, services: &Services) {
+    let queues = (0..Directory::PORTIONS).flat_map(|portion| directory.portion(portion));
+    for queue in queues {
+        let record = queue.record();
+        let receiving = record.service.as_deref().map(|service| (service, record.recipient_id.as_ref()));
+        let notified =
+            record.notifier.as_ref().and_then(|n| n.service.as_ref().map(|service| (service, n.id.as_ref())));
+        for (kind, association) in [(AreaKind::Messages, receiving), (AreaKind::Notifications, notified)] {
+            if let Some((service, id)) = association
+                && let Some(service) = services.find(service)
+            {
+                service.area(kind).associate(id);
+            }
+        }
+    }
 }
 
 fn restore_stats(saved: Option<StatsSnapshot>, stats: &Stats) -> (Activity, SystemTime) {

@@ -4,6 +4,8 @@ mod saved;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use smp_protocol::command::QueueSet;
+
 /// A number that grows, until the collector takes it.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -67,6 +69,10 @@ pub struct Stats {
     pub notifications: NotificationStats,
     /// Messages.
     pub messages: MessageStats,
+    /// Services that receive messages.
+    pub receiving_services: ServiceStats,
+    /// Services that are notified.
+    pub notified_services: ServiceStats,
 }
 
 /// Queues.
@@ -177,4 +183,78 @@ pub struct MessageStats {
     pub received_with_notification: Counter,
     /// Messages stored now.
     pub now: Gauge,
+}
+
+/// Services, in one area.
+#[derive(Debug, Default)]
+pub struct ServiceStats {
+    /// A queue without service got one.
+    pub associated: Counter,
+    /// A queue changed its service.
+    pub reassociated: Counter,
+    /// A queue of the service was subscribed again.
+    pub duplicate: Counter,
+    /// A queue lost its service.
+    pub dissociated: Counter,
+    /// Subscriptions of a queue while nothing was counted for the connection.
+    pub subscriptions: Counter,
+    /// Queues that were counted for a connection.
+    pub queues: Counter,
+    /// First bulk subscriptions that expected what the server has.
+    pub as_expected: Counter,
+    /// The server has more queues.
+    pub more: Counter,
+    /// The server has fewer queues.
+    pub fewer: Counter,
+    /// As many, but others.
+    pub different: Counter,
+    /// How many more, in all.
+    pub more_total: Counter,
+    /// How many fewer, in all.
+    pub fewer_total: Counter,
+    /// Messages delivered after bulk subscriptions.
+    pub walked_messages: Counter,
+    /// Queues with messages that were passed over then.
+    pub walked_duplicates: Counter,
+}
+
+impl ServiceStats {
+    /// A queue of the service was subscribed by one of its sessions.
+    pub(crate) fn subscribed_again(&self, is_counted: bool) {
+        self.duplicate.count();
+        if is_counted {
+            self.subscriptions.count();
+            self.queues.count();
+        }
+    }
+
+    /// The service of a queue changed.
+    pub(crate) fn associated(&self, had_one: bool, has_one: bool) {
+        match (had_one, has_one) {
+            (false, true) => self.associated.count(),
+            (true, true) => self.reassociated.count(),
+            (true, false) => self.dissociated.count(),
+            (false, false) => {}
+        }
+        if has_one {
+            self.queues.count();
+        }
+    }
+
+    /// What a bulk subscription found is compared with what the service expected, if it said so.
+    pub(crate) fn drifted(&self, found: &QueueSet, expected: &QueueSet) {
+        let difference = found.count - expected.count;
+        let by = usize::try_from(difference.unsigned_abs()).unwrap_or(usize::MAX);
+        if *expected == QueueSet::UNKNOWN || found == expected {
+            self.as_expected.count();
+        } else if difference > 0 {
+            self.more.count();
+            self.more_total.add(by);
+        } else if difference < 0 {
+            self.fewer.count();
+            self.fewer_total.add(by);
+        } else {
+            self.different.count();
+        }
+    }
 }

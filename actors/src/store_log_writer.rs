@@ -33,7 +33,7 @@ impl StoreLogWriter {
     }
 
     /// Writes what is pending and tells those who wait.
-    fn commit(&mut self, context: &mut Context<Self>) {
+    fn commit(&mut self, context: &mut Context<Self>) -> AppendResult {
         let pending = std::mem::take(&mut self.pending);
         let (log, lines) = (Arc::clone(&self.log), pending.iter().map(|append| &append.lines[..]));
         let lines: Vec<u8> = lines.collect::<Vec<_>>().concat();
@@ -48,6 +48,7 @@ impl StoreLogWriter {
         }
         let result = if matches!(written, Some(Ok(()))) { Ok(()) } else { Err(WRITE_FAILED) };
         answer(pending, result);
+        result
     }
 
     /// Logged once per failure, not once per line.
@@ -115,6 +116,21 @@ impl Handler<Append> for StoreLogWriter {
     }
 }
 
+/// A new service for the log; answered when it is there.
+#[derive(Message)]
+#[rtype(result = "AppendResult")]
+pub struct AppendService(pub Vec<u8>);
+
+impl Handler<AppendService> for StoreLogWriter {
+    type Result = MessageResult<AppendService>;
+
+    fn handle(&mut self, AppendService(lines): AppendService, context: &mut Self::Context) -> Self::Result {
+        // Services come once in a lifetime: their line goes with whatever is pending, and nothing waits behind it.
+        self.pending.push(Append { lines, waiting: None });
+        MessageResult(self.commit(context))
+    }
+}
+
 /// Writes what is pending.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -124,7 +140,9 @@ impl Handler<Commit> for StoreLogWriter {
     type Result = ();
 
     fn handle(&mut self, _: Commit, context: &mut Self::Context) {
-        self.commit(context);
+        if !self.pending.is_empty() {
+            let _ = self.commit(context);
+        }
     }
 }
 
@@ -138,7 +156,7 @@ impl Handler<CloseLog> for StoreLogWriter {
 
     fn handle(&mut self, _: CloseLog, context: &mut Self::Context) -> Self::Result {
         if !self.pending.is_empty() {
-            self.commit(context);
+            let _ = self.commit(context);
         }
         let log = self.log.lock().take();
         MessageResult(log.map_or(Ok(()), |mut log| log.sync()))

@@ -24,7 +24,8 @@ use crate::expirer::{Expirer, ExpiryTimes};
 use crate::guard::Guard;
 use crate::listener::{Drain, Listener, ListenerParts, Open};
 use crate::notifications::{NotificationArea, NotificationTimes, Notifications};
-use crate::registry::{ChangeLog, Policy, QueueRegistry, Shard, ShardParts};
+use crate::registry::{ChangeLog, Peers, Policy, QueueRegistry, Shard, ShardParts, ShardPeers};
+use crate::services::{ServiceRegistrar, Services};
 use crate::session::{RegistryShards, SessionContext, Sessions};
 use crate::sockets::{PortSockets, Sockets};
 use crate::stats::Stats;
@@ -43,6 +44,8 @@ pub struct Seed {
     pub credential: Credential,
     /// Queues with their messages.
     pub directory: Arc<Directory>,
+    /// Services with their queues.
+    pub services: Arc<Services>,
     /// Waiting notifications.
     pub notifications: NotificationArea,
     /// The open store log, if there is one.
@@ -88,6 +91,8 @@ pub struct Tree {
 struct Soil {
     settings: Settings,
     directory: Arc<Directory>,
+    services: Arc<Services>,
+    peers: Arc<ShardPeers>,
     stats: Arc<Stats>,
     clock: Clock,
     sessions: Arc<Sessions>,
@@ -123,7 +128,9 @@ impl Soil {
         notifications: &Addr<Notifications>,
         writer: Option<Addr<StoreLogWriter>>,
     ) -> Addr<QueueRegistry> {
-        let (directory, stats) = (Arc::clone(&self.directory), Arc::clone(&self.stats));
+        let (directory, services, stats) =
+            (Arc::clone(&self.directory), Arc::clone(&self.services), Arc::clone(&self.stats));
+        let peers: Arc<dyn Peers> = self.peers.clone();
         let (policy, clock, notifications) = (policy(&self.settings), self.clock.clone(), notifications.clone());
         let (guard, mailbox_size) =
             (self.guard(&format!("QueueRegistry {index}")), self.settings.limits.registry_mailbox_size);
@@ -131,7 +138,8 @@ impl Soil {
             let registry = context.address();
             let log = writer.map(|writer| Box::new(ShardLog { writer, registry }) as Box<dyn ChangeLog>);
             let notifications = Box::new(notifications);
-            let parts = ShardParts { index, directory, policy, stats, log, notifications, clock, activity };
+            let parts =
+                ShardParts { index, directory, policy, stats, log, notifications, services, peers, clock, activity };
             QueueRegistry::new(Arc::new(Mutex::new(Shard::new(parts))), mailbox_size, guard)
         })
     }
@@ -187,7 +195,14 @@ impl Soil {
         }
     }
 
-    fn listener_parts(&self, port: u16, home: usize, tls: &Arc<TlsServer>, sessions: SessionContext) -> ListenerParts {
+    fn listener_parts(
+        &self,
+        port: u16,
+        home: usize,
+        tls: &Arc<TlsServer>,
+        sessions: SessionContext,
+        store_log: Option<Addr<StoreLogWriter>>,
+    ) -> ListenerParts {
         let limits = &self.settings.limits;
         ListenerParts {
             port,
@@ -197,6 +212,7 @@ impl Soil {
             concurrent_handshakes: limits.concurrent_handshakes,
             max_connections: limits.max_connections,
             log_tls_errors: self.settings.transport.log_tls_errors,
+            services: ServiceRegistrar { services: Arc::clone(&self.services), store_log, clock: self.clock.clone() },
             sessions: Arc::new(sessions),
             guard: self.guard(&format!("Listener of port {port} on thread {home}")),
             logger: self.logger.clone(),
@@ -208,10 +224,12 @@ impl Tree {
     /// Starts all actors and listens on all ports; connections wait until the tree is opened. Must run on a thread of an actix
     /// system.
     pub fn grow(seed: Seed, root: Addr<Supervisor>) -> Self {
-        let Seed { settings, credential, directory, notifications, store_log, activity, .. } = seed;
+        let Seed { settings, credential, directory, services, notifications, store_log, activity, .. } = seed;
         let soil = Soil {
             settings,
             directory,
+            services,
+            peers: Arc::default(),
             stats: seed.stats,
             clock: seed.clock,
             sessions: Arc::default(),
@@ -232,6 +250,7 @@ impl Tree {
                 soil.shard(index, arbiter, activity, &notifications, store_log.clone())
             })
             .collect();
+        soil.peers.introduce(&shards);
         let mut tree = Self {
             listening: Vec::new(),
             sessions: Arc::clone(&soil.sessions),
@@ -255,7 +274,7 @@ impl Tree {
         for PortSockets { port, address, sockets } in sockets.ports {
             for (home, (socket, arbiter)) in sockets.into_iter().zip(&self.arbiters).enumerate() {
                 let sessions = soil.session_context(home, &self.shards, &self.notifications);
-                let parts = soil.listener_parts(port, home, &tls, sessions);
+                let parts = soil.listener_parts(port, home, &tls, sessions, self.store_log.clone());
                 let listener = Restarting::start_in_arbiter(&arbiter.handle(), |_| Listener::new(socket, parts));
                 self.listeners.push(listener);
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, MessageResult, Supervised};
 use parking_lot::Mutex;
-use smp_protocol::id::NotifierId;
+use smp_protocol::id::{NotifierId, ServiceId};
 
 use super::area::NotificationArea;
 use crate::clock::Clock;
@@ -71,26 +71,26 @@ impl Supervised for Notifications {
 /// A message with the notification flag was stored.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Notify(NotifierId, PendingNotification);
+struct Notify(NotifierId, Option<ServiceId>, PendingNotification);
 
 impl Handler<Notify> for Notifications {
     type Result = ();
 
-    fn handle(&mut self, Notify(id, notification): Notify, context: &mut Self::Context) {
-        self.work(context, |area| area.notify(id, notification));
+    fn handle(&mut self, Notify(id, service, notification): Notify, context: &mut Self::Context) {
+        self.work(context, |area| area.notify(id, service, notification));
     }
 }
 
 /// A session subscribed to a notifier.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Subscribe(NotifierId, Arc<SessionHandle>);
+struct Subscribe(NotifierId, Arc<SessionHandle>, Option<ServiceId>);
 
 impl Handler<Subscribe> for Notifications {
     type Result = ();
 
-    fn handle(&mut self, Subscribe(id, session): Subscribe, context: &mut Self::Context) {
-        self.work(context, |area| area.subscribe(id, &session));
+    fn handle(&mut self, Subscribe(id, session, service): Subscribe, context: &mut Self::Context) {
+        self.work(context, |area| area.subscribe(id, &session, service));
     }
 }
 
@@ -134,12 +134,12 @@ impl Handler<Flush> for Notifications {
 }
 
 impl NotificationMailbox for Addr<Notifications> {
-    fn notify(&self, notifier: NotifierId, notification: PendingNotification) {
-        self.do_send(Notify(notifier, notification));
+    fn notify(&self, notifier: NotifierId, service: Option<ServiceId>, notification: PendingNotification) {
+        self.do_send(Notify(notifier, service, notification));
     }
 
-    fn subscribe(&self, notifier: NotifierId, session: Arc<SessionHandle>) {
-        self.do_send(Subscribe(notifier, session));
+    fn subscribe(&self, notifier: NotifierId, session: Arc<SessionHandle>, service: Option<ServiceId>) {
+        self.do_send(Subscribe(notifier, session, service));
     }
 
     fn forget(&self, notifier: NotifierId, cause: Option<u64>) {

@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use smp_protocol::id::NotifierId;
+use smp_protocol::id::{NotifierId, ServiceId};
 
 use crate::notification::PendingNotification;
+use crate::services::{AreaKind, Services};
 use crate::session_handle::{Event, NotifierEvent, SessionHandle};
 use crate::stats::Stats;
 
@@ -18,6 +19,7 @@ const NOTIFICATIONS_IN_A_BLOCK: usize = 80;
 #[derive(Default)]
 pub struct NotificationArea {
     stats: Arc<Stats>,
+    services: Arc<Services>,
     /// A session with more transmissions waiting than this gets no notifications until the next cycle.
     session_limit: usize,
     notifiers: HashMap<NotifierId, Notifier>,
@@ -28,27 +30,35 @@ pub struct NotificationArea {
 
 #[derive(Default)]
 struct Notifier {
+    /// The service that the notifier belongs to: its notifications go to whoever is subscribed for the service.
+    service: Option<ServiceId>,
     subscriber: Option<Arc<SessionHandle>>,
     waiting: VecDeque<PendingNotification>,
 }
 
 impl NotificationArea {
     /// An area in which nothing waits.
-    pub fn new(stats: Arc<Stats>, session_limit: usize) -> Self {
-        Self { stats, session_limit, ..Self::default() }
+    pub fn new(stats: Arc<Stats>, services: Arc<Services>, session_limit: usize) -> Self {
+        Self { stats, services, session_limit, ..Self::default() }
     }
 
     /// Makes a session the one that notifications go to. Another one is told that its subscription ended.
-    pub fn subscribe(&mut self, id: NotifierId, session: &Arc<SessionHandle>) {
+    pub fn subscribe(&mut self, id: NotifierId, session: &Arc<SessionHandle>, service: Option<ServiceId>) {
         if !session.is_connected() {
             return;
         }
         let notifier = self.notifiers.entry(id).or_default();
-        let old = notifier.subscriber.replace(Arc::clone(session));
+        notifier.service = service;
         if !notifier.waiting.is_empty() {
             self.deliverable.insert(id);
         }
-        match old {
+        if service.is_some() {
+            if let Some(old) = notifier.subscriber.take() {
+                self.end(&old, id, Event::Ended);
+            }
+            return;
+        }
+        match notifier.subscriber.replace(Arc::clone(session)) {
             Some(old) if old.is(session) => return self.stats.notifications.duplicate.count(),
             Some(old) => self.end(&old, id, Event::Ended),
             None => {}
@@ -77,10 +87,11 @@ impl NotificationArea {
     }
 
     /// A notification is to be delivered in the next cycle.
-    pub fn notify(&mut self, id: NotifierId, notification: PendingNotification) {
+    pub fn notify(&mut self, id: NotifierId, service: Option<ServiceId>, notification: PendingNotification) {
         let notifier = self.notifiers.entry(id).or_default();
+        notifier.service = service;
         notifier.waiting.push_back(notification);
-        if notifier.subscriber.is_some() {
+        if notifier.subscriber.is_some() || service.is_some() {
             self.deliverable.insert(id);
         }
         self.stats.notifications.waiting.change(1);
@@ -88,7 +99,7 @@ impl NotificationArea {
 
     /// The notifier is gone, and all that waits for it. Its subscriber is told, unless it is the session that caused this.
     pub fn forget(&mut self, id: NotifierId, cause: Option<u64>) {
-        let Some(Notifier { subscriber, waiting }) = self.notifiers.remove(&id) else { return };
+        let Some(Notifier { subscriber, waiting, .. }) = self.notifiers.remove(&id) else { return };
         self.deliverable.remove(&id);
         self.count_gone(waiting.len());
         match subscriber {
@@ -114,14 +125,21 @@ impl NotificationArea {
     /// Gives all that waits to the subscribed sessions, at most once each.
     pub fn deliver(&mut self) {
         let mut batches: HashMap<u64, (Arc<SessionHandle>, Vec<NotifierEvent>)> = HashMap::new();
-        let (notifiers, limit) = (&mut self.notifiers, self.session_limit);
+        let (notifiers, services, limit) = (&mut self.notifiers, &self.services, self.session_limit);
         self.deliverable.retain(|id| {
             let Some(notifier) = notifiers.get_mut(id) else { return false };
-            let Some(session) = &notifier.subscriber else { return false };
-            if session.waiting.load(Ordering::Relaxed) > limit {
+            let session = match notifier.service {
+                Some(service) => {
+                    services.find(&service).and_then(|service| service.area(AreaKind::Notifications).subscriber())
+                }
+                None => notifier.subscriber.clone(),
+            };
+            // Without a session now, a service may have one in the next cycle.
+            let Some(session) = session else { return notifier.service.is_some() };
+            if session.waiting.load(Ordering::Relaxed) > limit || !session.is_connected() {
                 return true;
             }
-            let (_, batch) = batches.entry(session.number()).or_insert_with(|| (Arc::clone(session), Vec::new()));
+            let (_, batch) = batches.entry(session.number()).or_insert_with(|| (session, Vec::new()));
             batch.extend(std::mem::take(&mut notifier.waiting).into_iter().map(|n| ((*id).into(), n.encrypted)));
             false
         });

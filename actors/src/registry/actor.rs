@@ -1,17 +1,19 @@
 //! The actor around a shard.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use actix::{Actor, ActorContext, Context, Handler, Message, MessageResult, Supervised};
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, MessageResult, Supervised};
 use parking_lot::Mutex;
 
 use super::batch::Batch;
 use super::change::AppendResult;
 use super::expire::Expired;
+use super::services::Peers;
 use super::shard::Shard;
 use crate::activity::{Activity, PeriodEnds};
 use crate::guard::Guard;
 use crate::queue::ChangeToken;
+use crate::services::ServiceWalk;
 use crate::session_handle::SessionHandle;
 
 /// Executes commands for the queues of one shard.
@@ -124,6 +126,51 @@ impl Handler<ExpirePortion> for QueueRegistry {
 
     fn handle(&mut self, ExpirePortion(portion): ExpirePortion, context: &mut Self::Context) -> Self::Result {
         MessageResult(self.work(context, |shard| shard.expire_portion(portion)))
+    }
+}
+
+/// Delivers what waits in the queues of a service, a portion of the directory at a time.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Walk {
+    walk: Arc<ServiceWalk>,
+    portion: usize,
+}
+
+impl Handler<Walk> for QueueRegistry {
+    type Result = ();
+
+    fn handle(&mut self, Walk { walk, portion }: Walk, context: &mut Self::Context) {
+        self.work(context, |shard| shard.walk_portion(&walk, portion));
+        if portion + 1 < Shard::PORTIONS {
+            context.address().do_send(Walk { walk, portion: portion + 1 });
+        } else {
+            walk.shard_is_done();
+        }
+    }
+}
+
+/// The addresses of all shards, known once all are started.
+#[derive(Default)]
+pub struct ShardPeers(OnceLock<Arc<[Addr<QueueRegistry>]>>);
+
+impl ShardPeers {
+    /// All shards are started.
+    pub fn introduce(&self, shards: &Arc<[Addr<QueueRegistry>]>) {
+        // Set once, by the one who starts them.
+        let _ = self.0.set(Arc::clone(shards));
+    }
+}
+
+impl Peers for ShardPeers {
+    fn shards(&self) -> usize {
+        self.0.get().map_or(0, |shards| shards.len())
+    }
+
+    fn walk(&self, walk: Arc<ServiceWalk>) {
+        for shard in self.0.get().into_iter().flat_map(|shards| shards.iter()) {
+            shard.do_send(Walk { walk: Arc::clone(&walk), portion: 0 });
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use smp_protocol::error::ErrorType;
 use smp_store::date::Date;
-use smp_store::log_record::{LogRecord, ServiceParty};
+use smp_store::log_record::LogRecord;
 use smp_store::record::{Link, QueueRecord, QueueStatus};
 
 use super::batch::{Executed, Requester, Slot};
@@ -59,6 +59,8 @@ pub(super) struct Job {
     pub requester: Requester,
     pub slot: Slot,
     pub command: VerifiedCommand,
+    /// The command has changed the queue and is executed again.
+    pub is_resumed: bool,
 }
 
 impl Shard {
@@ -76,7 +78,7 @@ impl Shard {
             self.apply(Some(cause), queue, record);
             return match then {
                 Then::Answer(_, executed) => Step::Done(executed),
-                Then::Resume(job) => self.execute(job),
+                Then::Resume(job) => self.execute(Job { is_resumed: true, ..job }),
             };
         };
         let token = self.next_change;
@@ -115,7 +117,7 @@ impl Shard {
                 self.apply(Some(&cause), &queue, record);
                 match then {
                     Then::Answer(slot, executed) => self.finish(slot, executed),
-                    Then::Resume(job) => self.run(job),
+                    Then::Resume(job) => self.run(Job { is_resumed: true, ..job }),
                 }
             }
             Err(text) => {
@@ -146,16 +148,14 @@ impl Shard {
 
     /// Applies a change to the record and to what follows from it. Cannot fail: it was validated. Sessions other than `cause`
     /// are told.
-    pub(super) fn apply(&mut self, cause: Option<&SessionHandle>, queue: &Arc<Queue>, change: LogRecord) {
+    pub(super) fn apply(&mut self, cause: Option<&Arc<SessionHandle>>, queue: &Arc<Queue>, change: LogRecord) {
         match change {
-            LogRecord::Create(_) => {
-                self.stats.queues.created.count();
-                self.stats.queues.now.change(1);
-            }
+            LogRecord::Create(_) => self.apply_create(cause, queue),
             LogRecord::Delete(_) => self.apply_delete(cause, queue),
             LogRecord::Notifier(_, notifier) => self.apply_notifier(cause, queue, Some(Box::new(notifier))),
             LogRecord::DeleteNotifier(_) => self.apply_notifier(cause, queue, None),
             LogRecord::DeleteLink(_) => self.apply_delete_link(queue),
+            LogRecord::QueueService(_, party, service) => self.apply_association(cause, queue, party, service),
             change => apply_to_record(&mut queue.record_mut(), change),
         }
     }
@@ -194,18 +194,13 @@ fn apply_to_record(record: &mut QueueRecord, change: LogRecord) {
         LogRecord::Block(_, info) => record.status = QueueStatus::Blocked(Box::new(info)),
         LogRecord::Unblock(_) => record.status = QueueStatus::Active,
         LogRecord::Time(_, date) => record.updated_at = Some(date),
-        LogRecord::QueueService(_, ServiceParty::Recipient, service) => record.service = service.map(Box::new),
-        LogRecord::QueueService(_, ServiceParty::Notifier, service) => {
-            if let Some(notifier) = &mut record.notifier {
-                notifier.service = service;
-            }
-        }
         LogRecord::Create(_)
         | LogRecord::Delete(_)
         | LogRecord::DeleteLink(_)
         | LogRecord::Notifier(..)
         | LogRecord::DeleteNotifier(_)
-        | LogRecord::NewService(_) => {}
+        | LogRecord::NewService(_)
+        | LogRecord::QueueService(..) => {}
     }
 }
 

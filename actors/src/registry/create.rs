@@ -1,7 +1,6 @@
 //! `NEW` (behaviour.md §3.2).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use smp_protocol::command::{BasicAuth, LinkData, NewNotifier, NewQueue, QueueMode, QueueRequest, SubscribeMode};
 use smp_protocol::error::{CommandError, ErrorType};
@@ -15,7 +14,9 @@ use smp_store::record::{Link, Notifier, QueueRecord, QueueStatus};
 use super::batch::{Executed, Requester, Slot};
 use super::change::Then;
 use super::shard::{Shard, Step};
-use crate::queue::{Queue, Subscriber};
+use crate::queue::Queue;
+use crate::services::AreaKind;
+use crate::session_handle::SessionHandle;
 
 /// Attempts to find IDs that are not taken.
 const ATTEMPTS: usize = 3;
@@ -118,10 +119,8 @@ impl Shard {
         ids: QueueIds,
     ) -> Step {
         let Some(mut live) = queue.live() else { return ErrorType::Internal.into() };
-        if draft.new.subscribe == SubscribeMode::Subscribe && requester.session.is_connected() {
-            live.subscriber = Some(Subscriber { session: Arc::clone(&requester.session), delivered: None });
-            requester.session.subscriptions.fetch_add(1, Ordering::Relaxed);
-            self.subscriptions.add(&requester.session, queue);
+        if draft.new.subscribe == SubscribeMode::Subscribe {
+            self.replace_subscriber(&requester.session, queue, &mut live);
         }
         if draft.new.notifier.is_some() {
             self.stats.notifications.created_with_queue.count();
@@ -129,6 +128,18 @@ impl Shard {
         let record = LogRecord::Create(queue.record().clone());
         let answer = Executed::response(Response::Ids(Box::new(ids)));
         self.change(&requester.session, queue, live, record, Then::Answer(slot, answer))
+    }
+}
+
+impl Shard {
+    /// The queue exists. One that was made by a service belongs to it, and the service is subscribed.
+    pub(super) fn apply_create(&mut self, cause: Option<&Arc<SessionHandle>>, queue: &Arc<Queue>) {
+        self.stats.queues.created.count();
+        self.stats.queues.now.change(1);
+        let service = queue.record().service.as_deref().copied();
+        if let Some(service) = service {
+            self.join_service(cause, &service, AreaKind::Messages, queue.recipient_id().as_ref());
+        }
     }
 }
 

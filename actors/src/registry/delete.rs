@@ -12,17 +12,19 @@ use time::format_description::well_known::Rfc3339;
 use super::batch::{Executed, Requester};
 use super::shard::{Shard, Step};
 use crate::queue::{LiveGuard, Queue, SubscriptionKind};
+use crate::services::AreaKind;
 use crate::session_handle::{Event, SessionHandle};
 
 impl Shard {
     /// The queue ends under all its IDs, with its messages and notifications. Subscribers other than the one that deleted it
     /// are told.
-    pub(super) fn apply_delete(&mut self, cause: Option<&SessionHandle>, queue: &Arc<Queue>) {
+    pub(super) fn apply_delete(&mut self, cause: Option<&Arc<SessionHandle>>, queue: &Arc<Queue>) {
         self.directory.remove(queue);
-        let (secured, notifier) = {
+        let (secured, service) = {
             let record = queue.record();
-            (record.sender_key.is_some(), record.notifier.as_ref().map(|notifier| notifier.id))
+            (record.sender_key.is_some(), record.service.as_deref().copied())
         };
+        self.apply_notifier(cause, queue, None);
         let stats = &self.stats.queues;
         stats.deleted.count();
         if secured {
@@ -31,12 +33,15 @@ impl Shard {
             stats.deleted_new.count()
         }
         stats.now.change(-1);
-        if let Some(id) = notifier {
-            self.notifications.forget(id, cause.map(SessionHandle::number));
+        let live = queue.end();
+        if let Some(service) = service {
+            let kind = AreaKind::Messages;
+            self.leave_service(cause, &service, kind, queue.recipient_id().as_ref(), Event::Deleted);
         }
-        let Some(live) = queue.end() else { return };
+        let Some(live) = live else { return };
         if let Some(subscriber) = live.subscriber {
             match cause {
+                _ if service.is_some() => self.forget_subscriber(queue, &subscriber),
                 Some(cause) if subscriber.session.is(cause) => self.forget_subscriber(queue, &subscriber),
                 _ => self.drop_subscriber(queue, &subscriber, Event::Deleted),
             }

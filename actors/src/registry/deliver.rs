@@ -83,10 +83,11 @@ impl Shard {
     }
 
     /// Pushes the first message of a queue that was empty to its subscriber. Messages behind it follow with `ACK` or `SUB`.
-    fn push(&self, queue: &Queue, live: &mut LiveGuard<'_>, now: i64) {
+    fn push(&mut self, queue: &Arc<Queue>, live: &mut LiveGuard<'_>, now: i64) {
         let Some(message) = live.messages.first().cloned() else { return };
+        self.let_service_subscribe(queue, live);
         let Some(subscriber) = live.subscriber.as_mut() else { return };
-        if subscriber.delivered.is_none() && subscriber.session.is_connected() {
+        if subscriber.is_current() && subscriber.delivered.is_none() && subscriber.session.is_connected() {
             subscriber.delivered = Some(Delivered { id: message.id, at: now });
             subscriber.session.mailbox().deliver(delivery(queue, message));
         }

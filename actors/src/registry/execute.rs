@@ -27,12 +27,20 @@ impl Shard {
             drop(live);
             return self.park(token, job);
         }
-        let Job { requester, slot, command: VerifiedCommand::Recipient { command, key, .. } } = job else {
-            return ErrorType::Internal.into();
-        };
-        if !queue.record().recipient_keys.as_slice().iter().any(|current| *current == key) {
+        let VerifiedCommand::Recipient { command, key, .. } = &job.command else { return ErrorType::Internal.into() };
+        if !queue.record().recipient_keys.as_slice().contains(key) {
             return ErrorType::Auth.into();
         }
+        if *command == RecipientCommand::Subscribe {
+            if let Some(error) = blocked(&queue) {
+                return error.into();
+            }
+            self.touch(&queue);
+            return self.subscribe(job, &queue, live);
+        }
+        let Job { requester, slot, command: VerifiedCommand::Recipient { command, .. }, .. } = job else {
+            return ErrorType::Internal.into();
+        };
         let (who, session) = (&requester, &requester.session);
         match command {
             RecipientCommand::Suspend => {
@@ -50,7 +58,6 @@ impl Shard {
         }
         self.touch(&queue);
         match command {
-            RecipientCommand::Subscribe => self.subscribe(who, &queue, live),
             RecipientCommand::Get => self.get(who, &queue, live),
             RecipientCommand::Acknowledge(id) => self.acknowledge(who, &queue, live, id.as_ref()),
             RecipientCommand::SecureSender(key) => self.set_sender_key(who, slot, &queue, live, key, Executed::OK),
@@ -63,7 +70,9 @@ impl Shard {
             RecipientCommand::SetNotifier(new) => self.set_notifier(who, slot, &queue, live, &new),
             RecipientCommand::DeleteNotifier => self.delete_notifier(who, slot, &queue, live),
             RecipientCommand::QueueInfo => self.queue_info(who, &queue, live),
-            RecipientCommand::Suspend | RecipientCommand::Delete => ErrorType::Internal.into(),
+            RecipientCommand::Subscribe | RecipientCommand::Suspend | RecipientCommand::Delete => {
+                ErrorType::Internal.into()
+            }
         }
     }
 
@@ -75,7 +84,7 @@ impl Shard {
             drop(live);
             return self.park(token, job);
         }
-        let Job { requester, slot, command: VerifiedCommand::Sender { command, key, .. } } = job else {
+        let Job { requester, slot, command: VerifiedCommand::Sender { command, key, .. }, .. } = job else {
             return ErrorType::Internal.into();
         };
         match command {
@@ -102,7 +111,7 @@ impl Shard {
             drop(live);
             return self.park(token, job);
         }
-        let Job { requester, slot, command: VerifiedCommand::Link { link_id, command, .. } } = job else {
+        let Job { requester, slot, command: VerifiedCommand::Link { link_id, command, .. }, .. } = job else {
             return ErrorType::Internal.into();
         };
         if let Some(error) = blocked(&queue) {

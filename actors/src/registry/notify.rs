@@ -7,7 +7,7 @@ use smp_protocol::error::ErrorType;
 use smp_protocol::id::{MessageId, NotifierId, random_bytes};
 use smp_protocol::message::seal_notification;
 use smp_protocol::response::{EncryptedNotification, Response};
-use smp_store::log_record::LogRecord;
+use smp_store::log_record::{LogRecord, ServiceParty};
 use smp_store::record::Notifier;
 
 use super::batch::{Executed, Requester, Slot};
@@ -16,7 +16,8 @@ use super::create::new_notifier;
 use super::shard::{Shard, Step};
 use crate::notification::PendingNotification;
 use crate::queue::{LiveGuard, Queue};
-use crate::session_handle::SessionHandle;
+use crate::services::AreaKind;
+use crate::session_handle::{Event, SessionHandle};
 
 /// Attempts to find an ID that is not taken.
 const ATTEMPTS: usize = 3;
@@ -64,26 +65,40 @@ impl Shard {
     pub(super) fn subscribe_notifier(
         &mut self,
         job: Job,
-        _queue: &Arc<Queue>,
-        _live: LiveGuard<'_>,
+        queue: &Arc<Queue>,
+        live: LiveGuard<'_>,
         notifier: NotifierId,
     ) -> Step {
-        let Requester { session, service, .. } = job.requester;
-        self.notifications.subscribe(notifier, session);
-        Step::Done(Executed::response(Response::Subscribed(service.map(|service| service.id))))
+        let session = Arc::clone(&job.requester.session);
+        let service = job.requester.service.as_ref().map(|service| service.id);
+        let associated = queue.record().notifier.as_ref().and_then(|notifier| notifier.service);
+        if associated != service {
+            let change = LogRecord::QueueService(*queue.recipient_id(), ServiceParty::Notifier, service);
+            return self.change(&session, queue, live, change, Then::Resume(job));
+        }
+        if let Some(service) = &service
+            && !job.is_resumed
+        {
+            self.subscribe_service(service, AreaKind::Notifications, &session, notifier.as_ref());
+        }
+        self.notifications.subscribe(notifier, session, service);
+        Step::Done(Executed::response(Response::Subscribed(service)))
     }
 
     /// Replaces or removes the notifier. The subscriber of the old one is told.
     pub(super) fn apply_notifier(
         &mut self,
-        cause: Option<&SessionHandle>,
+        cause: Option<&Arc<SessionHandle>>,
         queue: &Arc<Queue>,
         new: Option<Box<Notifier>>,
     ) {
         let old = std::mem::replace(&mut queue.record_mut().notifier, new);
         if let Some(old) = old {
             self.directory.remove_notifier(queue, &old.id);
-            self.notifications.forget(old.id, cause.map(SessionHandle::number));
+            self.notifications.forget(old.id, cause.map(|cause| cause.number()));
+            if let Some(service) = &old.service {
+                self.leave_service(cause, service, AreaKind::Notifications, old.id.as_ref(), Event::Deleted);
+            }
         }
     }
 
@@ -94,6 +109,7 @@ impl Shard {
         let nonce = random_bytes();
         let meta = seal_notification(&notifier.secret, &nonce, message_id, timestamp);
         let encrypted = EncryptedNotification { nonce, meta };
-        self.notifications.notify(notifier.id, PendingNotification { message_id: *message_id, timestamp, encrypted });
+        let notification = PendingNotification { message_id: *message_id, timestamp, encrypted };
+        self.notifications.notify(notifier.id, notifier.service, notification);
     }
 }

@@ -9,12 +9,14 @@ use smp_protocol::password::Password;
 
 use super::batch::{Batch, Executed, OpenBatch, Requester, Slot};
 use super::change::{ChangeLog, Job, PendingChange};
+use super::services::Peers;
 use super::subscriptions::Subscriptions;
 use crate::activity::{Activity, PeriodEnds};
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::notification::NotificationMailbox;
 use crate::queue::ChangeToken;
+use crate::services::Services;
 use crate::session_handle::SessionHandle;
 use crate::stats::Stats;
 use crate::verify::VerifiedCommand;
@@ -42,6 +44,8 @@ pub struct Shard {
     pub(super) stats: Arc<Stats>,
     pub(super) log: Option<Box<dyn ChangeLog>>,
     pub(super) notifications: Box<dyn NotificationMailbox>,
+    pub(super) services: Arc<Services>,
+    pub(super) peers: Arc<dyn Peers>,
     pub(super) clock: Clock,
     pub(super) changes: HashMap<ChangeToken, PendingChange>,
     pub(super) next_change: ChangeToken,
@@ -66,6 +70,10 @@ pub struct ShardParts {
     pub log: Option<Box<dyn ChangeLog>>,
     /// Where notifications go.
     pub notifications: Box<dyn NotificationMailbox>,
+    /// All services.
+    pub services: Arc<Services>,
+    /// All shards.
+    pub peers: Arc<dyn Peers>,
     /// The time.
     pub clock: Clock,
     /// Active queues, as saved.
@@ -96,6 +104,8 @@ impl Shard {
             stats: parts.stats,
             log: parts.log,
             notifications: parts.notifications,
+            services: parts.services,
+            peers: parts.peers,
             clock: parts.clock,
             changes: HashMap::new(),
             next_change: 0,
@@ -120,7 +130,8 @@ impl Shard {
         let requester = Requester { session, version, service };
         for (position, verified) in commands {
             let slot = Slot { batch: number, position };
-            self.run(Job { requester: requester.clone(), slot, command: verified.into_command() });
+            let (requester, command) = (requester.clone(), verified.into_command());
+            self.run(Job { requester, slot, command, is_resumed: false });
         }
     }
 
@@ -149,7 +160,7 @@ impl Shard {
             VerifiedCommand::Sender { .. } => self.sender(job),
             VerifiedCommand::Link { .. } => self.link(job),
             VerifiedCommand::Notifier { .. } => self.notifier(job),
-            VerifiedCommand::Service(_) => ErrorType::Service.into(),
+            VerifiedCommand::Service(command) => self.service_command(&job.requester, &command),
         }
     }
 
@@ -165,6 +176,9 @@ impl Shard {
 
     /// Forgets a session that is not connected any more. What was delivered to it stays stored.
     pub fn unsubscribe(&mut self, session: &SessionHandle) {
+        if let Some(service) = session.service().and_then(|id| self.services.find(&id)) {
+            service.unsubscribe(session);
+        }
         for queue in self.subscriptions.remove_session(session) {
             let Some(mut live) = queue.live_if_any() else { continue };
             live.subscriber.take_if(|subscriber| subscriber.session.is(session));

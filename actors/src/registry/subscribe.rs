@@ -8,57 +8,74 @@ use std::sync::atomic::Ordering;
 
 use smp_protocol::error::{CommandError, ErrorType};
 use smp_protocol::response::Response;
+use smp_store::log_record::{LogRecord, ServiceParty};
 use smp_store::message_queue::StoredMessage;
 
 use super::batch::{Answer, Executed, Requester};
+use super::change::{Job, Then};
 use super::shard::{Shard, Step};
 use crate::queue::{Delivered, LiveGuard, Queue, Subscriber, SubscriptionKind};
+use crate::services::AreaKind;
 use crate::session_handle::{Delivery, Event, SessionHandle};
 
 impl Shard {
-    pub(super) fn subscribe(&mut self, requester: &Requester, queue: &Arc<Queue>, mut live: LiveGuard<'_>) -> Step {
-        let session = &requester.session;
-        match live.of_session(session) {
-            Some((_, SubscriptionKind::Prohibited)) => {
-                self.stats.subscriptions.prohibited.count();
-                return ErrorType::from(CommandError::Prohibited).into();
-            }
-            Some((_, SubscriptionKind::Active)) => self.stats.subscriptions.duplicate.count(),
-            None => {
-                self.replace_subscriber(session, queue, &mut live);
-                if live.messages.first().is_some() {
-                    self.stats.subscriptions.with_message.count();
-                }
+    pub(super) fn subscribe(&mut self, job: Job, queue: &Arc<Queue>, mut live: LiveGuard<'_>) -> Step {
+        let session = &Arc::clone(&job.requester.session);
+        if let Some((_, SubscriptionKind::Prohibited)) = live.of_session(session) {
+            self.stats.subscriptions.prohibited.count();
+            return ErrorType::from(CommandError::Prohibited).into();
+        }
+        let service = job.requester.service.as_ref().map(|service| service.id);
+        if queue.record().service.as_deref() != service.as_ref() {
+            let change = LogRecord::QueueService(*queue.recipient_id(), ServiceParty::Recipient, service);
+            return self.change(session, queue, live, change, Then::Resume(job));
+        }
+        if let Some(service) = &service
+            && !job.is_resumed
+        {
+            self.subscribe_service(service, AreaKind::Messages, session, queue.recipient_id().as_ref());
+        }
+        if live.of_session(session).is_some() {
+            self.stats.subscriptions.duplicate.count();
+        } else {
+            self.replace_subscriber(session, queue, &mut live);
+            if live.messages.first().is_some() {
+                self.stats.subscriptions.with_message.count();
             }
         }
         let owed = self.first_message(queue, &mut live, session);
-        let service_id = requester.service.as_ref().map(|service| service.id);
-        Step::Done(Executed { answer: Answer::Response(Response::Subscribed(service_id)), owed })
+        Step::Done(Executed { answer: Answer::Response(Response::Subscribed(service)), owed })
     }
 
     /// Makes a session the one that messages are pushed to. Another one is told that its subscription ended.
-    fn replace_subscriber(&mut self, session: &Arc<SessionHandle>, queue: &Arc<Queue>, live: &mut LiveGuard<'_>) {
+    pub(super) fn replace_subscriber(
+        &mut self,
+        session: &Arc<SessionHandle>,
+        queue: &Arc<Queue>,
+        live: &mut LiveGuard<'_>,
+    ) {
         if !session.is_connected() {
             return;
         }
         session.subscriptions.fetch_add(1, Ordering::Relaxed);
         self.subscriptions.add(session, queue);
-        let new = Subscriber { session: Arc::clone(session), delivered: None };
-        if let Some(old) = live.subscriber.replace(new) {
+        if let Some(old) = live.subscriber.replace(Subscriber::new(session)) {
             self.drop_subscriber(queue, &old, Event::Ended);
         }
     }
 
     /// Takes a session off the books of a queue.
     pub(super) fn forget_subscriber(&mut self, queue: &Arc<Queue>, old: &Subscriber) {
-        self.subscriptions.remove(&old.session, queue);
-        old.session.subscriptions.fetch_sub(1, Ordering::Relaxed);
+        if old.is_current() {
+            self.subscriptions.remove(&old.session, queue);
+            old.session.subscriptions.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// Tells a session that it is no subscriber any more.
     pub(super) fn drop_subscriber(&mut self, queue: &Arc<Queue>, old: &Subscriber, event: Event) {
         self.forget_subscriber(queue, old);
-        if old.session.is_connected() {
+        if old.is_current() && old.session.is_connected() {
             old.session.mailbox().notice((*queue.recipient_id()).into(), event);
         }
     }
@@ -80,7 +97,7 @@ impl Shard {
             }
             None => {
                 if session.is_connected() {
-                    live.getters.push(Subscriber { session: Arc::clone(session), delivered: None });
+                    live.getters.push(Subscriber::new(session));
                     self.subscriptions.add(session, queue);
                 }
                 if live.messages.first().is_some() {

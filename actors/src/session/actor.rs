@@ -66,9 +66,10 @@ impl Session {
     pub fn open(context: Arc<SessionContext>, session: ServerSession) -> Addr<Self> {
         Self::create(|actor| {
             let clock = context.clock.clone();
+            let service = session.service.as_ref().map(|service| service.id);
             let handle = context
                 .sessions
-                .enter(|number| SessionHandle::new(number, Box::new(Mailbox(actor.address())), clock.now()));
+                .enter(|number| SessionHandle::new(number, service, Box::new(Mailbox(actor.address())), clock.now()));
             let outbox = Rc::new(Outbox::new(Arc::clone(&handle), context.queue_size));
             let closing = Rc::new(Notify::new());
             let this = Self { context, handle, outbox, closing, events: Vec::new() };

@@ -1,0 +1,114 @@
+//! Services: clients with a certificate that serve many queues at once (behaviour.md §1.2, §4.4).
+//!
+//! A service has two areas, messages and notifications, of which its role uses one. Each area knows the set of queues that are
+//! associated with the service, as stored, and the one connection that is subscribed for it.
+
+mod area;
+mod registrar;
+mod walk;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use smp_protocol::handshake::ServiceRole;
+use smp_protocol::id::ServiceId;
+use smp_store::record::ServiceRecord;
+
+use crate::session_handle::SessionHandle;
+
+pub use area::{AreaKind, Association, BulkSubscription, ServiceArea};
+pub use registrar::ServiceRegistrar;
+pub use walk::ServiceWalk;
+
+/// All services that ever connected.
+#[derive(Default)]
+pub struct Services {
+    known: RwLock<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    by_id: HashMap<ServiceId, Arc<Service>>,
+    by_fingerprint: HashMap<[u8; 32], ServiceId>,
+}
+
+/// A service with its areas.
+pub struct Service {
+    record: ServiceRecord,
+    messages: ServiceArea,
+    notifications: ServiceArea,
+}
+
+impl Service {
+    fn new(record: ServiceRecord) -> Self {
+        Self { record, messages: ServiceArea::default(), notifications: ServiceArea::default() }
+    }
+
+    /// As stored.
+    pub fn record(&self) -> &ServiceRecord {
+        &self.record
+    }
+
+    /// A session is gone.
+    pub fn unsubscribe(&self, session: &SessionHandle) {
+        self.messages.unsubscribe(session);
+        self.notifications.unsubscribe(session);
+    }
+
+    /// One of the two areas.
+    pub fn area(&self, kind: AreaKind) -> &ServiceArea {
+        match kind {
+            AreaKind::Messages => &self.messages,
+            AreaKind::Notifications => &self.notifications,
+        }
+    }
+}
+
+impl Services {
+    /// The services of the store log.
+    pub fn restored(records: Vec<ServiceRecord>) -> Self {
+        let services = Self::default();
+        for record in records {
+            services.insert(record);
+        }
+        services
+    }
+
+    /// The service with this ID.
+    pub fn find(&self, id: &ServiceId) -> Option<Arc<Service>> {
+        self.known.read().by_id.get(id).cloned()
+    }
+
+    /// All services.
+    pub fn all(&self) -> Vec<Arc<Service>> {
+        self.known.read().by_id.values().cloned().collect()
+    }
+
+    /// Number of services with this role.
+    pub fn count(&self, role: ServiceRole) -> usize {
+        self.known.read().by_id.values().filter(|service| service.record.role == role).count()
+    }
+
+    fn with_fingerprint(&self, fingerprint: &[u8; 32]) -> Option<Arc<Service>> {
+        let known = self.known.read();
+        known.by_fingerprint.get(fingerprint).and_then(|id| known.by_id.get(id)).cloned()
+    }
+
+    /// Enters a service, unless its certificate is known: then the known one is returned.
+    fn insert(&self, record: ServiceRecord) -> Option<Arc<Service>> {
+        let mut known = self.known.write();
+        if let Some(id) = known.by_fingerprint.get(&record.fingerprint) {
+            return known.by_id.get(id).cloned();
+        }
+        known.by_fingerprint.insert(record.fingerprint, record.id);
+        known.by_id.insert(record.id, Arc::new(Service::new(record)));
+        None
+    }
+
+    fn remove(&self, record: &ServiceRecord) {
+        let mut known = self.known.write();
+        known.by_fingerprint.remove(&record.fingerprint);
+        known.by_id.remove(&record.id);
+    }
+}
