@@ -7,6 +7,7 @@ use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Supervised};
 use slog::{Logger, info};
 
 use crate::clock::Clock;
+use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
 use crate::registry::{ExpirePortion, QueueRegistry, Shard};
 use crate::session::Sessions;
@@ -78,7 +79,11 @@ impl Actor for Expirer {
         }
         if let Some((ttl, interval)) = self.times.inactive {
             context.run_interval(interval, move |this, context| {
-                if this.guard.run(|| this.close_inactive(ttl)).is_none() {
+                let round = this.guard.run(|| {
+                    faults::pass(FaultPoint::Expirer, None);
+                    this.close_inactive(ttl);
+                });
+                if round.is_none() {
                     context.stop();
                 }
             });

@@ -23,6 +23,7 @@ mod block_pool;
 pub mod clock;
 pub mod directory;
 pub mod expirer;
+pub mod faults;
 mod guard;
 pub mod listener;
 pub mod notification;

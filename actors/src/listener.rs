@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
+use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
 use crate::services::ServiceRegistrar;
 use crate::session::{Session, SessionContext};
@@ -150,7 +151,10 @@ impl Acceptor {
             // Beyond the limit connections wait in the system's backlog.
             let Ok(permit) = Arc::clone(&self.handshakes).acquire_owned().await else { return };
             match socket.accept().await {
-                Ok((stream, _)) => self.accepted(stream, permit),
+                Ok((stream, _)) => {
+                    faults::pass(FaultPoint::Listener, None);
+                    self.accepted(stream, permit);
+                }
                 Err(error) => self.refused(&error).await,
             }
         }
@@ -186,6 +190,7 @@ impl Acceptor {
     }
 
     async fn handshake(&self, stream: TcpStream) {
+        faults::pass(FaultPoint::Handshake, None);
         let parts = &self.parts;
         let accepted = match parts.tls.accept(stream, parts.tls_limit).await {
             Ok(accepted) => accepted,

@@ -127,7 +127,8 @@ impl Server {
             restoration.finish()?;
         }
         place.save_messages(&directory)?;
-        place.save_notifications(notifications.waiting().map(|(id, pending)| (id, pending.clone())).collect())?;
+        let waiting: Vec<_> = notifications.waiting().map(|(id, pending)| (id, pending.clone())).collect();
+        place.save_notifications(&waiting)?;
         place.save_stats(&smp_store::stats::StatsSnapshot {
             counters: stats.to_saved(),
             active_queues: activity.all.to_saved(),
@@ -194,7 +195,7 @@ async fn save(tree: &Tree, directory: &Directory, place: &Place, logger: &Logger
         Err(failure) => Err(failure),
     };
     let notifications = match tree.notifications.send(notifications::Flush).await {
-        Ok(waiting) => place.save_notifications(waiting).map_err(StartError::from),
+        Ok(waiting) => place.save_notifications(&waiting).map_err(StartError::from),
         Err(_) => Err(StartError::NoAnswer("Notifications")),
     };
     let stats = match tree.stats.send(Snapshot).await {

@@ -261,7 +261,7 @@ impl Loading<'_> {
         for (notifier, waiting) in notifiers {
             let Some(queue) = directory.notifier(&notifier) else { continue };
             let service = queue.record().notifier.as_ref().and_then(|notifier| notifier.service);
-            for notification in waiting.into_iter().filter_map(from_stored) {
+            for notification in waiting.iter().filter_map(from_stored) {
                 area.notify(notifier, service, notification);
             }
         }
@@ -324,7 +324,7 @@ fn restore_stats(saved: Option<StatsSnapshot>, stats: &Stats) -> (Activity, Syst
 }
 
 /// Metadata of another length were written by no server; no client could read them.
-fn from_stored(stored: StoredNotification) -> Option<PendingNotification> {
+fn from_stored(stored: &StoredNotification) -> Option<PendingNotification> {
     let meta = stored.metadata[..].try_into().ok()?;
     let encrypted = EncryptedNotification { nonce: stored.nonce, meta };
     Some(PendingNotification { message_id: stored.message_id, timestamp: stored.timestamp, encrypted })
@@ -353,7 +353,7 @@ impl Place {
     }
 
     /// Saves the waiting notifications.
-    pub fn save_notifications(&self, waiting: Vec<(NotifierId, PendingNotification)>) -> Result<(), FileError> {
+    pub fn save_notifications(&self, waiting: &[(NotifierId, PendingNotification)]) -> Result<(), FileError> {
         if !self.keeps_notifications {
             return Ok(());
         }

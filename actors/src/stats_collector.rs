@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, Supervised};
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, Supervised};
 use parking_lot::Mutex;
 use slog::{Logger, error};
 use smp_store::daily_csv::{self, ActiveCounts, DailyLine, StoredCounts};
@@ -15,6 +15,7 @@ use smp_store::stats::{ActiveQueues, Counters, StatsSnapshot};
 use crate::activity::{Activity, PeriodEnds};
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
 use crate::registry::{QueueRegistry, TakeActivity};
 use crate::stats::Stats;
@@ -150,7 +151,11 @@ pub struct Snapshot;
 impl Handler<Snapshot> for StatsCollector {
     type Result = ResponseFuture<StatsSnapshot>;
 
-    fn handle(&mut self, _: Snapshot, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: Snapshot, context: &mut Self::Context) -> Self::Result {
+        // The counters live outside the actor: they are told whatever happens to it.
+        if self.parts.guard.run(|| faults::pass(FaultPoint::StatsCollector, None)).is_none() {
+            context.stop();
+        }
         Box::pin(self.parts.clone().snapshot())
     }
 }

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use slog::{Logger, error, info};
 use smp_store::store_log::{StoreLog, StoreLogError};
 
+use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
 use crate::queue::ChangeToken;
 use crate::registry::{AppendResult, Appended, ChangeLog, QueueRegistry};
@@ -37,9 +38,12 @@ impl StoreLogWriter {
         let pending = std::mem::take(&mut self.pending);
         let (log, lines) = (Arc::clone(&self.log), pending.iter().map(|append| &append.lines[..]));
         let lines: Vec<u8> = lines.collect::<Vec<_>>().concat();
-        let written = self.guard.run(|| match &mut *log.lock() {
-            Some(log) => log.append(&lines).map_err(Some),
-            None => Err(None),
+        let written = self.guard.run(|| {
+            faults::pass(FaultPoint::StoreLogWriter, None);
+            match &mut *log.lock() {
+                Some(log) => log.append(&lines).map_err(Some),
+                None => Err(None),
+            }
         });
         match &written {
             Some(Ok(())) => self.note_recovery(),

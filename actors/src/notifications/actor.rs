@@ -9,6 +9,7 @@ use smp_protocol::id::{NotifierId, ServiceId};
 
 use super::area::NotificationArea;
 use crate::clock::Clock;
+use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
 use crate::notification::{NotificationMailbox, PendingNotification};
 use crate::session_handle::SessionHandle;
@@ -53,7 +54,10 @@ impl Actor for Notifications {
 
     fn started(&mut self, context: &mut Self::Context) {
         context.run_interval(self.times.delivery_interval, |this, context| {
-            this.work(context, NotificationArea::deliver);
+            this.work(context, |area| {
+                faults::pass(FaultPoint::Notifications, None);
+                area.deliver();
+            });
         });
         context.run_interval(self.times.expire_interval, |this, context| {
             let before = this.clock.now() - this.times.ttl;

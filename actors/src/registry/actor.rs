@@ -11,6 +11,7 @@ use super::expire::Expired;
 use super::services::Peers;
 use super::shard::Shard;
 use crate::activity::{Activity, PeriodEnds};
+use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
 use crate::queue::ChangeToken;
 use crate::services::ServiceWalk;
@@ -112,7 +113,10 @@ impl Handler<Unsubscribe> for QueueRegistry {
     type Result = ();
 
     fn handle(&mut self, Unsubscribe(session): Unsubscribe, context: &mut Self::Context) {
-        self.work(context, |shard| shard.unsubscribe(&session));
+        self.work(context, |shard| {
+            faults::pass(FaultPoint::RegistryMessage, None);
+            shard.unsubscribe(&session);
+        });
     }
 }
 

@@ -28,9 +28,9 @@ impl Shard {
         let stats = &self.stats.queues;
         stats.deleted.count();
         if secured {
-            stats.deleted_secured.count()
+            stats.deleted_secured.count();
         } else {
-            stats.deleted_new.count()
+            stats.deleted_new.count();
         }
         stats.now.change(-1);
         let live = queue.end();
@@ -52,7 +52,7 @@ impl Shard {
     }
 
     /// `QUE`
-    pub(super) fn queue_info(&self, requester: &Requester, queue: &Queue, mut live: LiveGuard<'_>) -> Step {
+    pub(super) fn queue_info(requester: &Requester, queue: &Queue, mut live: LiveGuard<'_>) -> Step {
         let subscription = live.of_session(&requester.session).map(|(subscriber, kind)| SubscriptionInfo {
             delivery: match kind {
                 SubscriptionKind::Active => DeliveryState::NoSub,

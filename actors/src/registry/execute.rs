@@ -69,7 +69,7 @@ impl Shard {
             }
             RecipientCommand::SetNotifier(new) => self.set_notifier(who, slot, &queue, live, &new),
             RecipientCommand::DeleteNotifier => self.delete_notifier(who, slot, &queue, live),
-            RecipientCommand::QueueInfo => self.queue_info(who, &queue, live),
+            RecipientCommand::QueueInfo => Self::queue_info(who, &queue, live),
             RecipientCommand::Subscribe | RecipientCommand::Suspend | RecipientCommand::Delete => {
                 ErrorType::Internal.into()
             }

@@ -14,6 +14,7 @@ use super::subscriptions::Subscriptions;
 use crate::activity::{Activity, PeriodEnds};
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::faults::{self, FaultPoint};
 use crate::notification::NotificationMailbox;
 use crate::queue::ChangeToken;
 use crate::services::Services;
@@ -81,6 +82,7 @@ pub struct ShardParts {
 }
 
 /// State of a command.
+#[expect(clippy::large_enum_variant, reason = "lives for the moment of one return")]
 pub(super) enum Step {
     /// It has its answer.
     Done(Executed),
@@ -138,7 +140,10 @@ impl Shard {
     /// Executes one command. A panic costs only this command: it is answered with `ERR INTERNAL`.
     pub(super) fn run(&mut self, job: Job) {
         let slot = job.slot;
-        match catch_unwind(AssertUnwindSafe(|| self.execute(job))) {
+        match catch_unwind(AssertUnwindSafe(|| {
+            faults::pass(FaultPoint::RegistryCommand, Some(job.requester.version));
+            self.execute(job)
+        })) {
             Ok(Step::Done(executed)) => self.finish(slot, executed),
             Ok(Step::Waiting) => {}
             Err(_) => {

@@ -24,6 +24,7 @@ use super::outbox::{Outbox, Outgoing};
 use crate::block_pool::PooledBlock;
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::faults::{self, FaultPoint};
 use crate::registry::{Answer, Batch, Executed, QueueRegistry};
 use crate::session_handle::SessionHandle;
 use crate::stats::Stats;
@@ -91,6 +92,7 @@ impl Reader {
                 let mut block = PooledBlock::take();
                 let content = self.source.read(&mut block).await?;
                 self.handle.received_at.store(self.clock.now(), Ordering::Relaxed);
+                faults::pass(FaultPoint::Session, Some(self.terms.version));
                 match content.map_err(drop).and_then(|content| batch::split(content).map_err(drop)) {
                     Ok(transmissions) => self.sort(&transmissions).await,
                     Err(()) => Sorted { rejected: vec![outgoing(Rejected::block())], ..Sorted::default() },

@@ -1,0 +1,64 @@
+//! Points at which actors fail on purpose, for tests and examples. They exist only with the feature `fault-injection`; without it
+//! they compile to nothing.
+
+#[cfg(feature = "fault-injection")]
+use parking_lot::Mutex;
+use smp_protocol::version::Version;
+
+/// A place in an actor where it can be made to panic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultPoint {
+    /// A session, when a block has come.
+    Session,
+    /// A listener, when a connection has come.
+    Listener,
+    /// A handshake, before TLS.
+    Handshake,
+    /// The registry, in the middle of a batch, before a command.
+    RegistryCommand,
+    /// The registry, when a session has ended.
+    RegistryMessage,
+    /// The store log writer, before it writes.
+    StoreLogWriter,
+    /// Notifications, in a delivery cycle.
+    Notifications,
+    /// The statistics collector, when it is asked.
+    StatsCollector,
+    /// The expirer, in a round.
+    Expirer,
+}
+
+/// What passes a point: sessions are told apart by their version, so that a fault can be aimed at one client.
+pub(crate) type Passer = Option<Version>;
+
+#[cfg(feature = "fault-injection")]
+static ARMED: Mutex<Vec<(FaultPoint, Passer)>> = Mutex::new(Vec::new());
+
+/// The next actor that comes to this point panics, once.
+#[cfg(feature = "fault-injection")]
+pub fn arm(point: FaultPoint) {
+    ARMED.lock().push((point, None));
+}
+
+/// The next session of this version, or command of one, that comes to this point panics, once.
+#[cfg(feature = "fault-injection")]
+pub fn arm_for(point: FaultPoint, version: Version) {
+    ARMED.lock().push((point, Some(version)));
+}
+
+/// Panics if the point is armed for whoever passes.
+#[cfg(feature = "fault-injection")]
+pub(crate) fn pass(point: FaultPoint, passer: Passer) {
+    let strikes = |(armed, target): &(FaultPoint, Passer)| *armed == point && (target.is_none() || *target == passer);
+    let mut armed = ARMED.lock();
+    if let Some(position) = armed.iter().position(strikes) {
+        armed.remove(position);
+        drop(armed);
+        panic!("fault injected at {point:?}");
+    }
+}
+
+/// Nothing, in a server that is to run.
+#[cfg(not(feature = "fault-injection"))]
+#[inline(always)]
+pub(crate) fn pass(_: FaultPoint, _: Passer) {}
