@@ -9,6 +9,7 @@ use crate::certificates::{CertificateError, NewChain};
 use crate::ini_template::{InitSecrets, ini_text};
 use crate::init_options::{InitOptions, OptionsError, PasswordChoice};
 use crate::paths::Directories;
+use crate::remedy;
 use crate::staged_files::{Access, StagedFiles};
 use smp_protocol::address::{AddressError, Host, KeyHash, ServerAddress};
 use smp_protocol::password::Password;
@@ -38,7 +39,7 @@ pub enum InitError {
     #[error(transparent)]
     Host(#[from] AddressError),
     /// A directory cannot be read or made.
-    #[error("cannot use directory {}: {source}", path.display())]
+    #[error("cannot use directory {}: {source}{}", path.display(), remedy::for_writing(source))]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -86,7 +87,8 @@ pub fn refuse_initialized(directories: &Directories) -> Result<(), InitError> {
     if ini.exists() { Err(InitError::AlreadyInitialized(ini)) } else { Ok(()) }
 }
 
-fn refuse_leftovers(directories: &Directories) -> Result<(), InitError> {
+/// Refuses directories that hold files of a server, or of an interrupted `init`, without an INI.
+pub fn refuse_leftovers(directories: &Directories) -> Result<(), InitError> {
     let written = [
         directories.ca_key(),
         directories.ca_certificate(),

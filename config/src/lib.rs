@@ -10,6 +10,7 @@ pub mod ini_template;
 pub mod init;
 pub mod init_options;
 pub mod paths;
+mod remedy;
 pub mod secret;
 pub mod settings;
 mod staged_files;

@@ -37,6 +37,7 @@ use zeroize::Zeroizing;
 
 use crate::ini::{Ini, SettingError, Warning};
 use crate::paths::Directories;
+use crate::remedy;
 use smp_protocol::address::{Host, KeyHash, ServerAddress};
 
 /// Ports that clients try by themselves.
@@ -72,7 +73,7 @@ pub enum SettingsError {
     #[error("server is not initialized ({} does not exist)", .0.display())]
     NotInitialized(PathBuf),
     /// The file is unreadable.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {source}{}", path.display(), remedy::for_reading(source))]
     Read {
         /// The file.
         path: PathBuf,

@@ -3,13 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::remedy;
 use crate::staged_files::WriteError;
 
 /// A failure to make, read or check the server's credentials. Each message is one line that names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// A file is missing or unreadable.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {source}{}", path.display(), remedy::for_reading(source))]
     Read {
         /// The file.
         path: PathBuf,

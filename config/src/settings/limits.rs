@@ -35,6 +35,7 @@ pub struct Limits {
     /// `None`: one per core.
     pub threads: Option<usize>,
     pub proxy: bool,
+    pub proxy_relays: usize,
     pub proxy_error_interval: Duration,
     pub proxy_connect_timeout: Duration,
     pub proxy_response_timeout: Duration,
@@ -68,6 +69,7 @@ impl Limits {
             alpn: values.names("alpn"),
             threads: values.count_above_zero("threads"),
             proxy: values.is_on("proxy"),
+            proxy_relays: values.count("proxy_relays"),
             proxy_error_interval: values.seconds("proxy_error_interval"),
             proxy_connect_timeout: values.seconds("proxy_connect_timeout"),
             proxy_response_timeout: values.seconds("proxy_response_timeout"),

@@ -65,7 +65,7 @@ const fn number(
 
 /// Every key of `[LIMITS]`. Defaults are the reference's constants, where it has one.
 #[rustfmt::skip]
-pub const LIMITS: [Limit; 22] = [
+pub const LIMITS: [Limit; 23] = [
     number("message_queue_quota", "messages", "128", 1..=100_000,
         "Messages a queue holds; one more is replaced by a quota marker, and its sender waits"),
     Limit { name: "message_ttl", unit: "s", default: "[STORE_LOG] expire_messages_days",
@@ -106,6 +106,8 @@ pub const LIMITS: [Limit; 22] = [
         "Threads that serve connections; 0: one per processor core"),
     Limit { name: "proxy", unit: "", default: "on", allowed: Allowed::OnOff,
         meaning: "Whether clients may send messages to other relays through this one" },
+    number("proxy_relays", "relays", "10000", 1..=10_000_000,
+        "Relays that are connected, being connected or remembered as failed; clients that want another one must wait"),
     number("proxy_error_interval", "s", "30", 0..=86_400,
         "How long a failure to connect to a relay is remembered before the next try"),
     number("proxy_connect_timeout", "s", "45", 1..=3_600,

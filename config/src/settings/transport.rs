@@ -12,7 +12,7 @@ pub struct Transport {
     pub ports: Vec<u16>,
     /// `log_tls_errors`
     pub log_tls_errors: bool,
-    /// `websockets`: ports for SMP over WebSockets, none of them among `ports`.
+    /// `websockets`: ports for SMP over WebSockets, none of them among `ports`, except for 0.
     pub websocket_ports: Vec<u16>,
     /// `control_port`: TCP port on 127.0.0.1.
     pub control_port: Option<u16>,
@@ -30,7 +30,7 @@ impl Transport {
         };
         Ok(Self {
             hosts: hosts(section, warnings),
-            websocket_ports: websocket_ports.into_iter().filter(|port| !ports.contains(port)).collect(),
+            websocket_ports: websocket_ports.into_iter().filter(|port| *port == 0 || !ports.contains(port)).collect(),
             ports,
             log_tls_errors: section.on_off("log_tls_errors")?.unwrap_or(false),
             control_port: section.port("control_port")?,

@@ -63,8 +63,16 @@ impl Client {
                 Host::Domain(name) => name.clone(),
                 Host::Onion(_) => continue,
             };
-            match connector.connect(&name, port, &address.key_hash.0).await {
-                Ok(session) => return Self::start(session, address, options),
+            let identity = &address.key_hash.0;
+            let started = if options.websocket {
+                let session = connector.connect_websocket(&name, port, identity).await;
+                session.map(|session| Self::start(session, address, options))
+            } else {
+                let session = connector.connect(&name, port, identity).await;
+                session.map(|session| Self::start(session, address, options))
+            };
+            match started {
+                Ok(client) => return client,
                 Err(error) => failure = error.into(),
             }
         }
@@ -72,14 +80,21 @@ impl Client {
     }
 
     /// TLS and the SMP handshake over a stream that is connected already, for example through a SOCKS proxy. Of the address
-    /// only the identity and the password are used.
+    /// only the identity and the password are used, and the first host for what a WebSocket is asked for.
     pub async fn over<S>(stream: S, address: &ServerAddress, options: &Options) -> Result<Self, ClientError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let connector = options.connector();
-        let established = timeout(connector.limit, connector.establish(stream, &address.key_hash.0)).await;
-        Self::start(established.map_err(|_| ConnectError::Timeout)??, address, options)
+        let identity = &address.key_hash.0;
+        if options.websocket {
+            let host = address.hosts.first().map(ToString::to_string).unwrap_or_default();
+            let session = timeout(connector.limit, connector.establish_websocket(stream, &host, identity)).await;
+            Self::start(session.map_err(|_| ConnectError::Timeout)??, address, options)
+        } else {
+            let session = timeout(connector.limit, connector.establish(stream, identity)).await;
+            Self::start(session.map_err(|_| ConnectError::Timeout)??, address, options)
+        }
     }
 
     fn start<S>(session: ClientSession<S>, address: &ServerAddress, options: &Options) -> Result<Self, ClientError>

@@ -21,6 +21,8 @@ pub struct Options {
     pub is_proxy: bool,
     /// Be a service with this role. Works with a certificate only, see [`Options::with_service`].
     pub service: Option<ServiceRole>,
+    /// Speak WebSocket inside TLS: what servers expect on some ports (wire.md §11).
+    pub websocket: bool,
     /// TCP keep-alive.
     pub keep_alive: Option<KeepAlive>,
     /// Limit for TCP, TLS and the SMP handshake together, for each host of an address in turn.
@@ -39,6 +41,7 @@ impl Default for Options {
             send_key: true,
             is_proxy: false,
             service: None,
+            websocket: false,
             keep_alive: Some(KeepAlive::PROXY),
             connect_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(30),

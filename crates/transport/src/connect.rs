@@ -11,7 +11,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::handshake::{ClientHandshake, ClientSession, HandshakeFailure};
-use crate::tls::{TlsClient, TlsError, TlsStream};
+use crate::tls::{ConnectedTls, TlsClient, TlsError, TlsStream};
+use crate::websocket::{UpgradeError, WebSocketStream};
 
 /// TCP keep-alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,8 @@ impl KeepAlive {
     /// Of a proxy: 30 s, 15 s, 4 probes (wire.md §3.7).
     pub const PROXY: Self = Self { idle: Duration::from_secs(30), interval: Duration::from_secs(15), probes: 4 };
 
-    fn apply(self, stream: &TcpStream) -> io::Result<()> {
+    /// Sets it on a connection.
+    pub fn apply(self, stream: &TcpStream) -> io::Result<()> {
         let options = TcpKeepalive::new().with_time(self.idle).with_interval(self.interval).with_retries(self.probes);
         SockRef::from(stream).set_tcp_keepalive(&options)
     }
@@ -46,6 +48,9 @@ pub enum ConnectError {
     /// TLS failed.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The server accepts no WebSocket.
+    #[error(transparent)]
+    WebSocket(#[from] UpgradeError),
     /// The SMP handshake failed.
     #[error(transparent)]
     Handshake(#[from] HandshakeFailure),
@@ -92,6 +97,36 @@ impl Connector {
     {
         let connected = self.tls.connect(stream, identity, self.limit).await?;
         Ok(self.handshake.run(connected).await?)
+    }
+
+    /// [`Self::connect`] to a port for WebSockets (wire.md §11).
+    pub async fn connect_websocket(
+        &self,
+        host: &str,
+        port: u16,
+        identity: &[u8],
+    ) -> Result<ClientSession<WebSocketStream<TlsStream>>, ConnectError> {
+        let connected = Box::pin(async {
+            let stream = self.connect_tcp(host, port).await.map_err(ConnectError::Tcp)?;
+            self.establish_websocket(stream, host, identity).await
+        });
+        timeout(self.limit, connected).await.map_err(|_| ConnectError::Timeout)?
+    }
+
+    /// [`Self::establish`] with a WebSocket in between. `host` is what the upgrade request says.
+    pub async fn establish_websocket<S>(
+        &self,
+        stream: S,
+        host: &str,
+        identity: &[u8],
+    ) -> Result<ClientSession<WebSocketStream<TlsStream<S>>>, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let ConnectedTls { stream, tls, identity, credential } = self.tls.connect(stream, identity, self.limit).await?;
+        let upgrade = timeout(self.limit, WebSocketStream::connect(stream, host)).await;
+        let stream = upgrade.map_err(|_| ConnectError::Timeout)??;
+        Ok(self.handshake.run(ConnectedTls { stream, tls, identity, credential }).await?)
     }
 
     async fn connect_tcp(&self, host: &str, port: u16) -> io::Result<TcpStream> {

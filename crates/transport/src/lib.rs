@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | TCP | [`listener::Listener`] | [`connect::Connector`] does all steps |
 //! | TLS | [`tls::TlsServer`] → [`tls::AcceptedTls`] | [`tls::TlsClient`] → [`tls::ConnectedTls`] |
+//! | WebSocket, on some ports | [`websocket::WebSocketStream`], the session's stream is a [`stream::SmpStream`] | [`connect::Connector::connect_websocket`] |
 //! | SMP handshake | [`handshake::ServerHandshake`] → [`handshake::ServerSession`] | [`handshake::ClientHandshake`] → [`handshake::ClientSession`] |
 //! | blocks | [`block::BlockReader`], [`block::BlockWriter`] | the same |
 //!
@@ -34,4 +35,6 @@ pub mod block;
 pub mod connect;
 pub mod handshake;
 pub mod listener;
+pub mod stream;
 pub mod tls;
+pub mod websocket;

@@ -179,8 +179,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Greeting<S> {
     }
 }
 
-/// An established TLS connection of a client. Before the SMP handshake `stream` can be replaced by another one on top of
-/// it, such as a WebSocket (wire.md §11).
+/// An established TLS connection of a client. Before the SMP handshake another stream can be put on top of `stream`, such as
+/// a WebSocket (wire.md §11).
 #[derive(Debug)]
 pub struct AcceptedTls<S = TlsStream> {
     /// The encrypted stream.
@@ -189,4 +189,11 @@ pub struct AcceptedTls<S = TlsStream> {
     pub tls: TlsSession,
     /// What the server proved itself with, for the SMP handshake that follows.
     pub credential: Credential,
+}
+
+impl<S> AcceptedTls<S> {
+    /// The same connection with another stream on top.
+    pub fn map_stream<T>(self, on_top: impl FnOnce(S) -> T) -> AcceptedTls<T> {
+        AcceptedTls { stream: on_top(self.stream), tls: self.tls, credential: self.credential }
+    }
 }

@@ -14,4 +14,7 @@ mod server_certificates;
 mod services;
 mod session_ids;
 mod sessions;
+mod upgrade;
 mod vectors;
+mod websocket;
+mod websocket_frames;
