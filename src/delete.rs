@@ -7,35 +7,36 @@ use std::process::ExitCode;
 
 use smp_config::paths::Directories;
 
-use crate::confirm::confirmed;
+use crate::terminal::{confirmed, fail};
 
 /// Removes configuration and state after a confirmation.
 pub fn run(directories: &Directories) -> ExitCode {
-    println!("WARNING: deleting the server makes all its queues inaccessible, because its identity (the server");
-    println!("certificate) changes. THIS CANNOT BE UNDONE!");
+    let (config, state) = (directories.config.display(), directories.state.display());
+    say!("WARNING: {config} and {state} will be removed with everything in them. The identity of the server");
+    say!("(its certificate fingerprint) is lost with them, and all its queues become inaccessible.");
+    say!("THIS CANNOT BE UNDONE!");
     match confirmed() {
         Ok(true) => {}
         Ok(false) => {
-            println!("Server NOT deleted");
+            say!("Server NOT deleted");
             return ExitCode::FAILURE;
         }
-        Err(error) => {
-            eprintln!("Error: {error}");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return fail(format_args!("server NOT deleted: {error}")),
     }
     for directory in [&directories.config, &directories.state] {
         if let Err(error) = remove(directory) {
-            eprintln!("Error: cannot remove {}: {error}", directory.display());
-            return ExitCode::FAILURE;
+            return fail(format_args!(
+                "cannot remove {}: {error}; run this as the user who owns it",
+                directory.display()
+            ));
         }
     }
-    println!("Deleted configuration and log files");
+    say!("Deleted configuration and log files");
     ExitCode::SUCCESS
 }
 
-/// Removes a directory with its content. The directory itself may be a mount point, or stand in a directory of another user:
-/// then it stays, empty.
+/// Removes a directory with its content. The directory itself may be a mount point or a symbolic link, or stand in a
+/// directory of another user: then it stays, empty.
 fn remove(directory: &Path) -> io::Result<()> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -46,7 +47,14 @@ fn remove(directory: &Path) -> io::Result<()> {
         if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path())? } else { fs::remove_file(entry.path())? }
     }
     match fs::remove_dir(directory) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ResourceBusy) => Ok(()),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ResourceBusy | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(())
+        }
         removed => removed,
     }
 }

@@ -1,16 +1,17 @@
-//! The log on standard error: `[LEVEL 2026-11-23 12:34:56 +0000] text` (operations.md §5).
+//! The log on standard error, `[LEVEL 2026-11-23 12:34:56 +0000] text`, and plain lines among it on standard output
+//! (operations.md §5).
 
 use std::io::{self, Write};
 use std::str::FromStr;
 
 use jiff::ZonedDateTime;
-use slog::{Drain, Logger, Record, o};
+use slog::{Drain, Logger, OwnedKVList, Record, o};
 use slog_async::AsyncGuard;
 use slog_term::{FullFormat, RecordDecorator, TermDecorator, ThreadSafeTimestampFn};
 use thiserror::Error;
 
-/// Severity of a message. `NOTE` is what an operator wants to know of a normal start and stop: it is logged as information with
-/// the tag `note`.
+/// Severity of a message. `NOTE` is what an operator wants to know of a normal start and stop: it is logged as
+/// information with the tag [`NOTE`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Everything.
@@ -53,7 +54,7 @@ impl Level {
         match record.level() {
             slog::Level::Critical | slog::Level::Error => Self::Error,
             slog::Level::Warning => Self::Warn,
-            slog::Level::Info if record.tag() == "note" => Self::Note,
+            slog::Level::Info if record.tag() == NOTE => Self::Note,
             slog::Level::Info => Self::Info,
             slog::Level::Debug => Self::Debug,
             slog::Level::Trace => Self::Trace,
@@ -72,19 +73,42 @@ impl Level {
     }
 }
 
-/// Messages that wait while standard error does not take them; further ones are counted and dropped, so that a stalled terminal
-/// never stalls the server.
+/// Messages that wait while standard error does not take them; further ones are counted and dropped, so that a stalled
+/// terminal never stalls the server.
 const WAITING: usize = 4096;
 
+/// Tag of messages that are not log but plain lines on standard output. They take the same way, so that all lines come
+/// in the order in which they were said.
+pub const PLAIN: &str = "plain";
+
+/// Tag of information that an operator wants of a normal start and stop.
+pub const NOTE: &str = "note";
+
 /// A logger that shows messages from `least` on. What waits is written when the guard is dropped.
-pub fn to_stderr(least: Level) -> (Logger, AsyncGuard) {
+pub fn to_terminal(least: Level) -> (Logger, AsyncGuard) {
     let lines = FullFormat::new(TermDecorator::new().stderr().build())
         .use_custom_timestamp(timestamp)
         .use_custom_header_print(header)
         .build();
     let wanted = slog::Filter(lines.fuse(), move |record: &Record<'_>| Level::of(record) >= least);
-    let (drain, guard) = slog_async::Async::new(wanted.fuse()).chan_size(WAITING).build_with_guard();
+    let (drain, guard) = slog_async::Async::new(PlainLines(wanted.fuse()).fuse()).chan_size(WAITING).build_with_guard();
     (Logger::root(drain.fuse(), o!()), guard)
+}
+
+/// Writes plain lines, and passes the others on.
+struct PlainLines<D>(D);
+
+impl<D: Drain> Drain for PlainLines<D> {
+    type Ok = Option<D::Ok>;
+    type Err = D::Err;
+
+    fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<Self::Ok, Self::Err> {
+        if record.tag() != PLAIN {
+            return self.0.log(record, values).map(Some);
+        }
+        say!("{}", record.msg());
+        Ok(None)
+    }
 }
 
 fn timestamp(out: &mut dyn Write) -> io::Result<()> {

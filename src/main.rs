@@ -1,30 +1,39 @@
 //! `smp-server`: the command line. One file per command.
 
-mod arguments;
+#[macro_use]
+mod terminal;
+#[macro_use]
+mod version;
 mod banner;
-mod confirm;
+mod ca_key_warning;
+mod cert;
+mod command_line;
+mod database;
+mod database_options;
 mod delete;
 mod init;
+mod journal;
 mod log;
+mod not_initialized;
 mod start;
-mod version;
 
 use std::process::ExitCode;
 
-use arguments::{Arguments, Command};
+use command_line::Command;
 use smp_config::paths::Directories;
 
 fn main() -> ExitCode {
-    let Arguments { version, command } = Arguments::from_command_line();
+    let command = match command_line::parse(std::env::args_os()) {
+        Ok(command) => command,
+        Err(exit_code) => return exit_code,
+    };
     let directories = Directories::from_env();
     match command {
-        _ if version => {
-            println!("{}", version::version_line());
-            ExitCode::SUCCESS
-        }
-        Some(Command::Init(options)) => init::run(&directories, options),
-        Some(Command::Start(options)) => start::run(directories, &options),
-        Some(Command::Delete) => delete::run(&directories),
-        None => Arguments::help_to_stderr(),
+        Command::Init(arguments) => init::run(&directories, *arguments),
+        Command::Start(arguments) => start::run(directories, &arguments),
+        Command::Delete => delete::run(&directories),
+        Command::Cert(arguments) => cert::run(&directories, arguments),
+        Command::Journal(command) => journal::run(&directories, command),
+        Command::Database(arguments) => database::run(&directories, arguments),
     }
 }

@@ -1,73 +1,103 @@
 //! `smp-server start` (operations.md §1.4, §5).
 
+mod failure;
+mod state_files;
+mod unavailable;
+
 use std::process::ExitCode;
 
-use slog::{error, warn};
+use slog::{Logger, info, warn};
 use smp_actors::{EndReason, Server, ServerParts, Sockets, StartError};
 use smp_config::certificates::Credentials;
 use smp_config::paths::Directories;
-use smp_config::settings::{Settings, SettingsError};
+use smp_config::settings::Settings;
+use structopt::StructOpt;
 
-use crate::arguments::StartArguments;
 use crate::banner;
-use crate::log;
+use crate::log::{self, Level};
+use failure::Failure;
 
 /// Exit code after a failure that a restart may cure: for service supervisors (`EX_SOFTWARE`).
 const RESTARTS_EXHAUSTED: u8 = 70;
 
+/// Options of `start`.
+#[derive(Debug, StructOpt)]
+pub struct StartArguments {
+    /// Load, compact and save everything, then exit without opening ports
+    #[structopt(short = "m", long)]
+    maintenance: bool,
+    /// Rewrite the store log; without a database that is always done
+    #[structopt(long)]
+    compact_log: bool,
+    /// Least severe messages to be logged: trace, debug, info, note, warn or error [default: info]
+    #[structopt(long, value_name = "LEVEL")]
+    log_level: Option<Level>,
+    /// Start although some saved messages cannot be restored
+    #[structopt(long)]
+    skip_warnings: bool,
+    /// Change the schema of the database without asking: up or down
+    #[structopt(long, value_name = "HOW", parse(try_from_str = migration))]
+    confirm_migrations: Option<String>,
+}
+
+fn migration(word: &str) -> Result<String, &'static str> {
+    if ["up", "down"].contains(&word) { Ok(word.to_owned()) } else { Err("use up or down") }
+}
+
 /// Runs the server until it is told to stop.
 pub fn run(directories: Directories, arguments: &StartArguments) -> ExitCode {
-    let (logger, _guard) = log::to_stderr(arguments.log_level);
-    let settings = match Settings::load(&directories) {
-        Ok((settings, warnings)) => {
-            for warning in warnings {
-                warn!(logger, "{warning}");
-            }
-            settings
+    let (logger, _guard) = log::to_terminal(arguments.log_level.unwrap_or(Level::Info));
+    match serve(directories, arguments, &logger) {
+        Ok(EndReason::RestartsExhausted) => ExitCode::from(RESTARTS_EXHAUSTED),
+        Ok(EndReason::Requested | EndReason::Signal(_)) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.report(&logger);
+            ExitCode::FAILURE
         }
-        Err(SettingsError::NotInitialized(path)) => {
-            println!("Error: server is not initialized ({} does not exist).", path.display());
-            println!("Run `smp-server init`.");
-            return ExitCode::FAILURE;
-        }
-        Err(error) => return fail(&error),
-    };
-    let credentials = match Credentials::load(&directories) {
-        Ok(credentials) => credentials,
-        Err(error) => return fail(&error),
-    };
+    }
+}
+
+/// Everything that can be wrong without looking at the state is found out before the state is touched: a restart loop
+/// must not rewrite it again and again.
+fn serve(directories: Directories, arguments: &StartArguments, logger: &Logger) -> Result<EndReason, Failure> {
+    let (settings, warnings) = Settings::load(&directories)?;
+    let credentials = Credentials::load(&directories).map_err(|error| Failure::credentials(error, &directories))?;
+    state_files::check(&settings, &directories)?;
+    let sockets = (!arguments.maintenance).then(|| Sockets::bind(&settings)).transpose().map_err(StartError::from)?;
+
     banner::print(&settings, &directories, credentials.identity);
-    let parts = ServerParts {
+    for warning in warnings {
+        warn!(logger, "{warning}");
+    }
+    unavailable::warn(&settings, logger);
+    say_what_means_nothing(arguments, logger);
+
+    let daily_stats = settings.store_log.log_stats.then(|| directories.daily_stats());
+    let server = Server::load(ServerParts {
         settings,
         directories,
         credentials,
         skip_warnings: arguments.skip_warnings,
         handle_signals: true,
         logger: logger.clone(),
-    };
-    match serve(parts, arguments.maintenance) {
-        Ok(EndReason::RestartsExhausted) => ExitCode::from(RESTARTS_EXHAUSTED),
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => {
-            error!(logger, "{error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn serve(parts: ServerParts, maintenance: bool) -> Result<EndReason, StartError> {
-    if maintenance {
-        let server = Server::load(parts)?;
-        println!("Server started in 'maintenance' mode, exiting");
+    })?;
+    let Some(sockets) = sockets else {
+        info!(logger, #log::PLAIN, "Server started in 'maintenance' mode, exiting");
         server.save()?;
         return Ok(EndReason::Requested);
+    };
+    if let Some(path) = daily_stats {
+        info!(logger, #log::PLAIN, "server stats log enabled: {}", path.display());
     }
-    // Before the state is touched: a port in use must not cost a compaction.
-    let sockets = Sockets::bind(&parts.settings)?;
-    Server::load(parts)?.run(sockets, |_| ())
+    Ok(server.run(sockets, |_| info!(logger, #log::NOTE, "Server started"))?)
 }
 
-fn fail(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("{error}");
-    ExitCode::FAILURE
+/// Options for a database change nothing without one.
+fn say_what_means_nothing(arguments: &StartArguments, logger: &Logger) {
+    if arguments.compact_log {
+        info!(logger, "--compact-log: the store log is compacted at every start");
+    }
+    if let Some(how) = &arguments.confirm_migrations {
+        info!(logger, "--confirm-migrations {how}: there is no database to migrate");
+    }
 }

@@ -26,6 +26,10 @@ pub enum FaultPoint {
     StatsCollector,
     /// The expirer, in a round.
     Expirer,
+    /// Names, in a lookup.
+    Names,
+    /// Relays, when a connection is to be made.
+    Relays,
 }
 
 /// What passes a point: sessions are told apart by their version, so that a fault can be aimed at one client.

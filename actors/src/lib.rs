@@ -6,6 +6,8 @@
 //!             ├─ StoreLogWriter, on a thread of its own
 //!             ├─ Notifications
 //!             ├─ StatsCollector
+//!             ├─ Relays
+//!             ├─ Names, if names are resolved
 //!             └─ Expirer
 //! ```
 //!
@@ -26,10 +28,12 @@ pub mod expirer;
 pub mod faults;
 mod guard;
 pub mod listener;
+pub mod names;
 pub mod notification;
 pub mod notifications;
 pub mod queue;
 pub mod registry;
+pub mod relays;
 mod server;
 pub mod services;
 pub mod session;

@@ -11,15 +11,19 @@ use futures_util::FutureExt;
 use slog::{Logger, debug, error, info, warn};
 use smp_transport::handshake::ServerHandshake;
 use smp_transport::listener::{AcceptError, BoundSocket, Listener as Socket};
-use smp_transport::tls::TlsServer;
+use smp_transport::stream::SmpStream;
+use smp_transport::tls::{AcceptedTls, TlsError, TlsServer};
+use smp_transport::websocket::{UpgradeError, WebSocketStream};
+use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
 use crate::services::ServiceRegistrar;
 use crate::session::{Session, SessionContext};
+use crate::sockets::Transport;
 
 /// Between two attempts on a socket that does not work: it may be the machine that recovers.
 const BROKEN_PAUSE: Duration = Duration::from_secs(1);
@@ -29,9 +33,11 @@ const BROKEN_PAUSE: Duration = Duration::from_secs(1);
 pub struct ListenerParts {
     /// Port, as configured.
     pub port: u16,
+    /// What clients speak there.
+    pub transport: Transport,
     /// Accepts TLS.
     pub tls: Arc<TlsServer>,
-    /// Limit for TLS.
+    /// Limit for TLS, and for the WebSocket on top of it where there is one.
     pub tls_limit: Duration,
     /// Terms and limit of the SMP handshake.
     pub handshake: ServerHandshake,
@@ -39,7 +45,7 @@ pub struct ListenerParts {
     pub concurrent_handshakes: usize,
     /// Connections of the whole server.
     pub max_connections: Option<usize>,
-    /// Whether failed TLS handshakes are logged.
+    /// Whether connections that fail before the SMP handshake are logged.
     pub log_tls_errors: bool,
     /// Finds the services that connect.
     pub services: ServiceRegistrar,
@@ -192,10 +198,10 @@ impl Acceptor {
     async fn handshake(&self, stream: TcpStream) {
         faults::pass(FaultPoint::Handshake, None);
         let parts = &self.parts;
-        let accepted = match parts.tls.accept(stream, parts.tls_limit).await {
+        let accepted = match self.accept(stream).await {
             Ok(accepted) => accepted,
             Err(error) if parts.log_tls_errors => {
-                info!(parts.logger, "port {}: TLS error: {error}", parts.port);
+                info!(parts.logger, "port {}: {error}", parts.port);
                 return;
             }
             Err(_) => return,
@@ -207,4 +213,31 @@ impl Acceptor {
             Err(error) => debug!(parts.logger, "port {}: {error}", parts.port),
         }
     }
+
+    /// Everything below the SMP handshake.
+    async fn accept(&self, stream: TcpStream) -> Result<AcceptedTls<SmpStream>, NotAccepted> {
+        let parts = &self.parts;
+        let deadline = Instant::now() + parts.tls_limit;
+        let accepted = parts.tls.accept(stream, parts.tls_limit).await?;
+        match parts.transport {
+            Transport::Tls => Ok(accepted.map_stream(SmpStream::Tls)),
+            Transport::WebSockets => {
+                let AcceptedTls { stream, tls, credential } = accepted;
+                let upgrade = timeout_at(deadline, WebSocketStream::accept(stream)).await;
+                let stream = SmpStream::WebSocket(upgrade.map_err(|_| NotAccepted::SlowUpgrade)??);
+                Ok(AcceptedTls { stream, tls, credential })
+            }
+        }
+    }
+}
+
+/// Why a connection did not come to the SMP handshake.
+#[derive(Debug, Error)]
+enum NotAccepted {
+    #[error("TLS error: {0}")]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Upgrade(#[from] UpgradeError),
+    #[error("WebSocket upgrade not finished in time")]
+    SlowUpgrade,
 }

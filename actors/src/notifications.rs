@@ -2,6 +2,8 @@
 
 mod actor;
 mod area;
+mod desk;
 
-pub use actor::{Flush, NotificationTimes, Notifications, Unsubscribe};
+pub use actor::{Flush, NotificationTimes, Notifications};
 pub use area::NotificationArea;
+pub use desk::NotificationDesk;

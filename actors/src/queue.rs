@@ -134,6 +134,12 @@ impl Queue {
         if matches!(*life, Life::Live(_)) { Some(LiveGuard { life }) } else { None }
     }
 
+    /// Whether messages are pushed to this session.
+    pub fn is_subscriber(&self, session: &SessionHandle) -> bool {
+        self.live_if_any()
+            .is_some_and(|live| live.subscriber.as_ref().is_some_and(|subscriber| subscriber.is_of(session)))
+    }
+
     /// Ends the queue and returns what was alive in it.
     pub(crate) fn end(&self) -> Option<Box<Live>> {
         match std::mem::replace(&mut *self.life.lock(), Life::Deleted) {

@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::names::{InvalidResolver, Resolver};
 use crate::notifications;
 use crate::registry;
 use crate::sockets::{Sockets, threads};
@@ -57,6 +58,9 @@ pub enum StartError {
     /// A port.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The resolver of names.
+    #[error(transparent)]
+    Resolver(#[from] InvalidResolver),
     /// Saving.
     #[error(transparent)]
     Save(#[from] FileError),
@@ -75,6 +79,7 @@ pub enum StartError {
 pub struct Server {
     settings: Settings,
     credential: Credential,
+    resolver: Option<Resolver>,
     state: State,
     threads: usize,
     clock: Clock,
@@ -106,6 +111,7 @@ impl Server {
     pub fn load_with(parts: ServerParts, files: Arc<dyn Files>, clock: Clock) -> Result<Self, StartError> {
         let ServerParts { settings, directories, credentials, skip_warnings, handle_signals, logger } = parts;
         let credential = credential(credentials)?;
+        let resolver = settings.names.as_ref().map(|names| Resolver::new(names, &logger)).transpose()?;
         let threads = threads(&settings);
         let state = State::load(&Loading {
             settings: &settings,
@@ -116,7 +122,7 @@ impl Server {
             now: clock.now(),
             logger: &logger,
         })?;
-        Ok(Self { settings, credential, state, threads, clock, handle_signals, logger })
+        Ok(Self { settings, credential, resolver, state, threads, clock, handle_signals, logger })
     }
 
     /// Saves what was loaded, without running.
@@ -130,10 +136,9 @@ impl Server {
         let waiting: Vec<_> = notifications.waiting().map(|(id, pending)| (id, pending.clone())).collect();
         place.save_notifications(&waiting)?;
         place.save_stats(&smp_store::stats::StatsSnapshot {
-            counters: stats.to_saved(),
             active_queues: activity.all.to_saved(),
             active_queues_ntf: activity.with_notification.to_saved(),
-            ..smp_store::stats::StatsSnapshot::new(*from_time.lock())
+            ..stats.snapshot(*from_time.lock())
         })?;
         if let Some(mut log) = store_log {
             log.sync()?;
@@ -148,7 +153,7 @@ impl Server {
     }
 
     async fn live(self, sockets: Sockets, ready: impl FnOnce(RunningServer)) -> Result<EndReason, StartError> {
-        let Self { settings, credential, state, threads, clock, handle_signals, logger } = self;
+        let Self { settings, credential, resolver, state, threads, clock, handle_signals, logger } = self;
         let State { directory, services, notifications, store_log, activity, from_time, stats, restoration, place } =
             state;
         let (end, ended) = oneshot::channel();
@@ -156,6 +161,7 @@ impl Server {
         let seed = Seed {
             settings,
             credential,
+            resolver,
             directory: Arc::clone(&directory),
             services,
             notifications,
@@ -194,7 +200,7 @@ async fn save(tree: &Tree, directory: &Directory, place: &Place, logger: &Logger
         Ok(()) => place.save_messages(directory).map_err(StartError::from),
         Err(failure) => Err(failure),
     };
-    let notifications = match tree.notifications.send(notifications::Flush).await {
+    let notifications = match tree.notifications.actor.send(notifications::Flush).await {
         Ok(waiting) => place.save_notifications(&waiting).map_err(StartError::from),
         Err(_) => Err(StartError::NoAnswer("Notifications")),
     };

@@ -11,7 +11,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use smp_protocol::handshake::ServiceRole;
 use smp_protocol::id::ServiceId;
 use smp_store::record::ServiceRecord;
 
@@ -80,14 +79,13 @@ impl Services {
         self.known.read().by_id.get(id).cloned()
     }
 
-    /// All services.
-    pub fn all(&self) -> Vec<Arc<Service>> {
-        self.known.read().by_id.values().cloned().collect()
-    }
-
-    /// Number of services with this role.
-    pub fn count(&self, role: ServiceRole) -> usize {
-        self.known.read().by_id.values().filter(|service| service.record.role == role).count()
+    /// Number of services that use this area, and of the queues that are associated with them.
+    pub fn counts(&self, kind: AreaKind) -> (u64, u64) {
+        let known = self.known.read();
+        let of_area = known.by_id.values().filter(|service| service.record.role == kind.role());
+        of_area.fold((0, 0), |(services, queues), service| {
+            (services + 1, queues + u64::try_from(service.area(kind).stored().count).unwrap_or_default())
+        })
     }
 
     fn with_fingerprint(&self, fingerprint: &[u8; 32]) -> Option<Arc<Service>> {

@@ -6,11 +6,27 @@
 
 mod actor;
 mod answers;
+mod endings;
+mod errands;
+mod forwarded;
+mod kinds;
 mod outbox;
 mod reader;
 mod sessions;
+mod sorted;
+mod terms;
 mod writer;
 
+use smp_transport::handshake;
+use smp_transport::stream::SmpStream;
+
 pub use actor::{Session, SessionContext};
+pub use endings::{Endings, SubscriptionBooks};
+pub use errands::ErrandLimits;
 pub use reader::RegistryShards;
 pub use sessions::Sessions;
+
+/// Blocks from a client.
+type BlockSource = handshake::Reader<SmpStream>;
+/// Blocks to a client.
+type BlockSink = handshake::Writer<SmpStream>;

@@ -11,10 +11,21 @@ pub struct Sockets {
     pub(crate) ports: Vec<PortSockets>,
 }
 
+/// What clients speak on a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// TLS.
+    Tls,
+    /// WebSockets over TLS.
+    WebSockets,
+}
+
 /// Sockets of one port.
 pub(crate) struct PortSockets {
     /// The port as configured; 0 is any free one.
     pub port: u16,
+    /// What clients speak there.
+    pub transport: Transport,
     /// The address in use.
     pub address: SocketAddr,
     /// One per thread.
@@ -25,23 +36,25 @@ impl Sockets {
     /// Listens on every configured port.
     pub fn bind(settings: &Settings) -> Result<Self, ListenError> {
         let threads = threads(settings);
-        let ports = settings.transport.ports.iter().map(|&port| PortSockets::bind(port, threads));
+        let tls = settings.transport.ports.iter().map(|port| (*port, Transport::Tls));
+        let websockets = settings.transport.websocket_ports.iter().map(|port| (*port, Transport::WebSockets));
+        let ports = tls.chain(websockets).map(|(port, transport)| PortSockets::bind(port, transport, threads));
         ports.collect::<Result<_, _>>().map(|ports| Self { ports })
     }
 }
 
 impl PortSockets {
-    fn bind(port: u16, threads: usize) -> Result<Self, ListenError> {
+    fn bind(port: u16, transport: Transport, threads: usize) -> Result<Self, ListenError> {
         let any = Address::Any(port);
         // Sockets that share a port would not notice that another server listens on it too.
         let first = BoundSocket::bind(any, false)?;
         let address = first.local_addr().map_err(|source| ListenError { address: any, source })?;
         if threads == 1 {
-            return Ok(Self { port, address, sockets: vec![first] });
+            return Ok(Self { port, transport, address, sockets: vec![first] });
         }
         drop(first);
         let sockets = (0..threads).map(|_| BoundSocket::bind(Address::Any(address.port()), true));
-        Ok(Self { port, address, sockets: sockets.collect::<Result<_, _>>()? })
+        Ok(Self { port, transport, address, sockets: sockets.collect::<Result<_, _>>()? })
     }
 }
 

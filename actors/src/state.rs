@@ -313,7 +313,7 @@ fn associate(directory: &Directory, services: &Services) {
 fn restore_stats(saved: Option<StatsSnapshot>, stats: &Stats) -> (Activity, SystemTime) {
     let Some(saved) = saved else { return (Activity::default(), SystemTime::now()) };
     let (expired, ntfs_expired) = (stats.messages.expired.get(), stats.notifications.expired.get());
-    stats.restore(saved.counters);
+    stats.restore_snapshot(&saved);
     stats.messages.expired.add(usize::try_from(expired).unwrap_or_default());
     stats.notifications.expired.add(usize::try_from(ntfs_expired).unwrap_or_default());
     let activity = Activity {

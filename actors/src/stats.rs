@@ -73,6 +73,14 @@ pub struct Stats {
     pub receiving_services: ServiceStats,
     /// Services that are notified.
     pub notified_services: ServiceStats,
+    /// Names.
+    pub names: NameStats,
+    /// Sessions with other relays.
+    pub relays: RelayStats,
+    /// Commands forwarded to other relays.
+    pub forwards: RelayStats,
+    /// Commands that other relays forwarded to this one.
+    pub forwards_received: Counter,
 }
 
 /// Queues.
@@ -185,6 +193,55 @@ pub struct MessageStats {
     pub now: Gauge,
 }
 
+/// Names.
+#[derive(Debug, Default)]
+pub struct NameStats {
+    /// `RSLV`
+    pub requests: Counter,
+    /// Answered with a record.
+    pub found: Counter,
+    /// Unknown to the resolver.
+    pub not_found: Counter,
+    /// The resolver failed.
+    pub failed: Counter,
+    /// Refused: no resolver.
+    pub disabled: Counter,
+}
+
+/// Requests to other relays.
+#[derive(Debug, Default)]
+pub struct RelayStats {
+    /// All of them.
+    pub all: RelayRequests,
+    /// Those to the operator's own relays.
+    pub own: RelayRequests,
+}
+
+/// What became of requests to other relays.
+#[derive(Debug, Default)]
+pub struct RelayRequests {
+    /// Requests.
+    pub requests: Counter,
+    /// The relay answered.
+    pub successes: Counter,
+    /// The relay was not connected, and may be later.
+    pub not_connected: Counter,
+    /// The relay has no version or key that forwarding needs.
+    pub incompatible: Counter,
+    /// Other failures.
+    pub failed: Counter,
+}
+
+impl RelayStats {
+    /// One more of all, and of the own ones if it is one.
+    pub(crate) fn count(&self, is_own: bool, counter: impl Fn(&RelayRequests) -> &Counter) {
+        counter(&self.all).count();
+        if is_own {
+            counter(&self.own).count();
+        }
+    }
+}
+
 /// Services, in one area.
 #[derive(Debug, Default)]
 pub struct ServiceStats {
@@ -198,8 +255,12 @@ pub struct ServiceStats {
     pub dissociated: Counter,
     /// Subscriptions of a queue while nothing was counted for the connection.
     pub subscriptions: Counter,
+    /// Never counted; kept as saved.
+    pub never_duplicate: Counter,
     /// Queues that were counted for a connection.
     pub queues: Counter,
+    /// Never counted; kept as saved.
+    pub never_ended: Counter,
     /// First bulk subscriptions that expected what the server has.
     pub as_expected: Counter,
     /// The server has more queues.

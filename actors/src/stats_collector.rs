@@ -10,7 +10,7 @@ use slog::{Logger, error};
 use smp_store::daily_csv::{self, ActiveCounts, DailyLine, StoredCounts};
 use smp_store::date::Date;
 use smp_store::files::Files;
-use smp_store::stats::{ActiveQueues, Counters, StatsSnapshot};
+use smp_store::stats::{ActiveQueues, StatsSnapshot};
 
 use crate::activity::{Activity, PeriodEnds};
 use crate::clock::Clock;
@@ -18,6 +18,7 @@ use crate::directory::Directory;
 use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
 use crate::registry::{QueueRegistry, TakeActivity};
+use crate::services::{AreaKind, Services};
 use crate::stats::Stats;
 
 const DAY: i64 = 86400;
@@ -31,6 +32,8 @@ pub struct CollectorParts {
     pub shards: Arc<[Addr<QueueRegistry>]>,
     /// Queues to be counted.
     pub directory: Arc<Directory>,
+    /// Services to be counted.
+    pub services: Arc<Services>,
     /// When counting began; survives a restart of the actor.
     pub from_time: Arc<Mutex<SystemTime>>,
     /// Where the daily line goes; `None`: nowhere.
@@ -72,10 +75,9 @@ impl CollectorParts {
         let today = Date::from_unix_seconds(self.clock.now());
         let ends = PeriodEnds { day: true, week: today.is_monday(), month: today.is_first_of_month() };
         let activity = self.activity(ends).await;
-        let counters = self.stats.take_day();
         let began = std::mem::replace(&mut *self.from_time.lock(), SystemTime::now());
+        let stats = self.stats.take_snapshot(began);
         let Some((files, directory)) = &self.daily else { return };
-        let stats = StatsSnapshot { counters, ..StatsSnapshot::new(began) };
         let line = DailyLine {
             stats: &stats,
             active: active_counts(&activity.all.to_saved(), ends),
@@ -99,23 +101,26 @@ impl CollectorParts {
     }
 
     fn stored_counts(&self) -> StoredCounts {
+        let (rcv_services, rcv_service_queues) = self.services.counts(AreaKind::Messages);
+        let (ntf_services, ntf_service_queues) = self.services.counts(AreaKind::Notifications);
         StoredCounts {
             messages: self.stats.messages.now.get(),
             notifications: self.stats.notifications.waiting.get(),
             queues: self.directory.len() as u64,
             notifiers: self.directory.notifier_count() as u64,
-            ..StoredCounts::default()
+            rcv_services,
+            ntf_services,
+            rcv_service_queues,
+            ntf_service_queues,
         }
     }
 
     async fn snapshot(self) -> StatsSnapshot {
         let activity = self.activity(PeriodEnds::default()).await;
-        let counters: Counters = self.stats.to_saved();
         StatsSnapshot {
-            counters,
             active_queues: activity.all.to_saved(),
             active_queues_ntf: activity.with_notification.to_saved(),
-            ..StatsSnapshot::new(*self.from_time.lock())
+            ..self.stats.snapshot(*self.from_time.lock())
         }
     }
 }

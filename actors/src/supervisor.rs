@@ -31,34 +31,43 @@ pub trait ChildReport: Send + Sync {
     fn restarted(&self, child: &Arc<str>);
 }
 
+/// The signals that end the server, with their names.
+const SIGNALS: [(SignalKind, &str); 2] = [(SignalKind::interrupt(), "SIGINT"), (SignalKind::terminate(), "SIGTERM")];
+
 /// The root actor.
 pub struct Supervisor {
     budget: RestartBudget,
     end: Option<oneshot::Sender<EndReason>>,
-    handle_signals: bool,
+    /// Taken over from the system's default, which is to die.
+    signals: Vec<(Signal, &'static str)>,
     logger: Logger,
 }
 
 impl Supervisor {
-    /// Starts the root on the current thread; `end` is told once why the server is to end.
+    /// Starts the root on the current thread; `end` is told once why the server is to end. From the return on, the signals
+    /// end the server in good order.
     pub fn start_root(logger: Logger, handle_signals: bool, end: oneshot::Sender<EndReason>) -> Addr<Self> {
-        Self { budget: RestartBudget::default(), end: Some(end), handle_signals, logger }.start()
+        let wanted = SIGNALS.into_iter().filter(|_| handle_signals);
+        let signals = wanted.filter_map(|(kind, name)| match signal(kind) {
+            Ok(signal) => Some((signal, name)),
+            Err(error) => {
+                error!(logger, "cannot handle {name}: {error}; use another way to stop the server");
+                None
+            }
+        });
+        let signals = signals.collect();
+        // A limit on the size of files is a full disk, for the one who writes to answer: it must not kill the process. The
+        // handler stays although nobody listens to it.
+        if let Err(error) = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())) {
+            warn!(logger, "cannot handle SIGXFSZ: {error}; a file that reaches its size limit would end the server");
+        }
+        Self { budget: RestartBudget::default(), end: Some(end), signals, logger }.start()
     }
 
     fn end(&mut self, reason: EndReason) {
         if let Some(end) = self.end.take() {
             // Without a receiver the server is ending already.
             let _ = end.send(reason);
-        }
-    }
-
-    fn listen(&mut self, kind: SignalKind, name: &'static str, context: &mut Context<Self>) {
-        match signal(kind) {
-            Ok(signal) => {
-                let root = context.address();
-                actix_rt::spawn(forward(signal, name, root));
-            }
-            Err(error) => error!(self.logger, "cannot handle {name}: {error}; use another way to stop the server"),
         }
     }
 }
@@ -74,9 +83,8 @@ impl Actor for Supervisor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        if self.handle_signals {
-            self.listen(SignalKind::interrupt(), "SIGINT", context);
-            self.listen(SignalKind::terminate(), "SIGTERM", context);
+        for (signal, name) in self.signals.drain(..) {
+            actix_rt::spawn(forward(signal, name, context.address()));
         }
     }
 }

@@ -23,11 +23,13 @@ use crate::directory::Directory;
 use crate::expirer::{Expirer, ExpiryTimes};
 use crate::guard::Guard;
 use crate::listener::{Drain, Listener, ListenerParts, Open};
-use crate::notifications::{NotificationArea, NotificationTimes, Notifications};
+use crate::names::{NameResolution, Names, Probe, Resolver};
+use crate::notifications::{NotificationArea, NotificationDesk, NotificationTimes, Notifications};
 use crate::registry::{ChangeLog, Peers, Policy, QueueRegistry, Shard, ShardParts, ShardPeers};
+use crate::relays::{Forwarding, RelayConnector, RelayTable, RelayTimes, Relays};
 use crate::services::{ServiceRegistrar, Services};
-use crate::session::{RegistryShards, SessionContext, Sessions};
-use crate::sockets::{PortSockets, Sockets};
+use crate::session::{ErrandLimits, RegistryShards, SessionContext, Sessions, SubscriptionBooks};
+use crate::sockets::{PortSockets, Sockets, Transport};
 use crate::stats::Stats;
 use crate::stats_collector::{CollectorParts, StatsCollector};
 use crate::store_log_writer::{ShardLog, StoreLogWriter};
@@ -42,6 +44,8 @@ pub struct Seed {
     pub settings: Settings,
     /// What the server proves itself with.
     pub credential: Credential,
+    /// Resolves names, if they are to be resolved.
+    pub resolver: Option<Resolver>,
     /// Queues with their messages.
     pub directory: Arc<Directory>,
     /// Services with their queues.
@@ -75,13 +79,15 @@ pub struct Tree {
     /// The sessions.
     pub sessions: Arc<Sessions>,
     pub(crate) shards: Arc<[Addr<QueueRegistry>]>,
-    pub(crate) notifications: Addr<Notifications>,
+    pub(crate) notifications: NotificationDesk,
     pub(crate) stats: Addr<StatsCollector>,
     pub(crate) store_log: Option<Addr<StoreLogWriter>>,
     listeners: Vec<Addr<Listener>>,
     _expirer: Addr<Expirer>,
     /// One per thread of sessions and shards.
     arbiters: Vec<Arbiter>,
+    /// Of the connections to other relays.
+    relay_arbiter: Arbiter,
     /// Of the store log.
     writer_arbiter: Option<Arbiter>,
     logger: Logger,
@@ -100,19 +106,60 @@ struct Soil {
     logger: Logger,
 }
 
+/// What sessions of all threads share.
+struct Shared {
+    shards: Arc<[Addr<QueueRegistry>]>,
+    notifications: NotificationDesk,
+    forwarding: Forwarding,
+    names: NameResolution,
+}
+
 impl Soil {
     fn guard(&self, name: &str) -> Guard {
         Guard::new(name, Arc::clone(&self.reports))
     }
 
-    fn notifications(&self, area: NotificationArea) -> Addr<Notifications> {
+    fn notifications(&self, area: NotificationArea) -> NotificationDesk {
+        let area = Arc::new(Mutex::new(area));
         let times = NotificationTimes {
             delivery_interval: self.settings.limits.ntf_delivery_interval,
             ttl: seconds(self.settings.ntf_ttl()),
             expire_interval: self.settings.limits.ntf_expire_interval,
         };
         let (clock, guard) = (self.clock.clone(), self.guard("Notifications"));
-        Restarting::start(move |_| Notifications::new(Arc::new(Mutex::new(area)), times, clock, guard))
+        let shared = Arc::clone(&area);
+        let actor = Restarting::start(move |_| Notifications::new(shared, times, clock, guard));
+        NotificationDesk { area, actor }
+    }
+
+    fn names(&self, resolver: Option<Resolver>) -> NameResolution {
+        let names = resolver.map(|resolver| {
+            let (guard, logger) = (self.guard("Names"), self.logger.clone());
+            let names = Restarting::start(|_| Names::new(resolver, guard, logger));
+            names.do_send(Probe);
+            names
+        });
+        NameResolution::new(names, Arc::clone(&self.stats))
+    }
+
+    /// Connections to relays are on a thread of their own: their cryptography must not hold up supervision.
+    fn forwarding(&self, arbiter: &Arbiter) -> Forwarding {
+        let (limits, proxy) = (&self.settings.limits, &self.settings.proxy);
+        let table = Arc::new(RelayTable::new(limits.proxy_relays, limits.proxy_error_interval));
+        let (connect, response) = (limits.proxy_connect_timeout, limits.proxy_response_timeout);
+        let connector = Arc::new(RelayConnector::new(proxy.clone(), connect, response));
+        let (shared, guard, logger) = (Arc::clone(&table), self.guard("Relays"), self.logger.clone());
+        let actor = Restarting::start_in_arbiter(&arbiter.handle(), |_| {
+            Relays::new(shared, connector, RelayTimes::DEFAULT, guard, logger)
+        });
+        Forwarding {
+            allowed: limits.proxy,
+            password: self.settings.auth.create_password.clone(),
+            own_domains: proxy.own_server_domains.clone().into(),
+            table,
+            actor,
+            stats: Arc::clone(&self.stats),
+        }
     }
 
     fn store_log(&self, log: StoreLog, arbiter: &Arbiter) -> Addr<StoreLogWriter> {
@@ -125,7 +172,7 @@ impl Soil {
         index: usize,
         arbiter: &Arbiter,
         activity: Activity,
-        notifications: &Addr<Notifications>,
+        notifications: &NotificationDesk,
         writer: Option<Addr<StoreLogWriter>>,
     ) -> Addr<QueueRegistry> {
         let (directory, services, stats) =
@@ -167,6 +214,7 @@ impl Soil {
             stats: Arc::clone(&self.stats),
             shards: Arc::clone(shards),
             directory: Arc::clone(&self.directory),
+            services: Arc::clone(&self.services),
             from_time,
             daily,
             clock: self.clock.clone(),
@@ -176,16 +224,24 @@ impl Soil {
         Restarting::start(|_| StatsCollector::new(parts))
     }
 
-    fn session_context(
-        &self,
-        home: usize,
-        shards: &Arc<[Addr<QueueRegistry>]>,
-        notifications: &Addr<Notifications>,
-    ) -> SessionContext {
+    fn session_context(&self, home: usize, shared: &Shared) -> SessionContext {
+        let Shared { shards, notifications, forwarding, names } = shared;
+        let names_at_a_time = self.settings.names.as_ref().map_or(1, |names| names.concurrency);
         SessionContext {
             directory: Arc::clone(&self.directory),
             registry: RegistryShards { shards: Arc::clone(shards), home },
             notifications: notifications.clone(),
+            books: SubscriptionBooks {
+                directory: Arc::clone(&self.directory),
+                services: Arc::clone(&self.services),
+                notifications: Arc::clone(&notifications.area),
+            },
+            forwarding: forwarding.clone(),
+            names: names.clone(),
+            errand_limits: ErrandLimits {
+                relays: self.settings.proxy.client_concurrency as usize,
+                names: names_at_a_time as usize,
+            },
             sessions: Arc::clone(&self.sessions),
             stats: Arc::clone(&self.stats),
             clock: self.clock.clone(),
@@ -197,7 +253,7 @@ impl Soil {
 
     fn listener_parts(
         &self,
-        port: u16,
+        (port, transport): (u16, Transport),
         home: usize,
         tls: &Arc<TlsServer>,
         sessions: SessionContext,
@@ -206,6 +262,7 @@ impl Soil {
         let limits = &self.settings.limits;
         ListenerParts {
             port,
+            transport,
             tls: Arc::clone(tls),
             tls_limit: limits.tls_handshake_timeout,
             handshake: ServerHandshake { versions: versions(&self.settings), limit: limits.smp_handshake_timeout },
@@ -251,6 +308,13 @@ impl Tree {
             })
             .collect();
         soil.peers.introduce(&shards);
+        let relay_arbiter = Arbiter::new();
+        let shared = Shared {
+            shards: Arc::clone(&shards),
+            notifications: notifications.clone(),
+            forwarding: soil.forwarding(&relay_arbiter),
+            names: soil.names(seed.resolver),
+        };
         let mut tree = Self {
             listening: Vec::new(),
             sessions: Arc::clone(&soil.sessions),
@@ -261,20 +325,21 @@ impl Tree {
             store_log,
             listeners: Vec::new(),
             arbiters,
+            relay_arbiter,
             writer_arbiter,
             logger: soil.logger.clone(),
         };
-        tree.listen_everywhere(&soil, credential, seed.sockets);
+        tree.listen_everywhere(&soil, &shared, credential, seed.sockets);
         tree
     }
 
-    fn listen_everywhere(&mut self, soil: &Soil, credential: Credential, sockets: Sockets) {
+    fn listen_everywhere(&mut self, soil: &Soil, shared: &Shared, credential: Credential, sockets: Sockets) {
         let alpn: Vec<&[u8]> = soil.settings.limits.alpn.iter().map(String::as_bytes).collect();
         let tls = Arc::new(TlsServer::new(credential, &alpn));
-        for PortSockets { port, address, sockets } in sockets.ports {
+        for PortSockets { port, transport, address, sockets } in sockets.ports {
             for (home, (socket, arbiter)) in sockets.into_iter().zip(&self.arbiters).enumerate() {
-                let sessions = soil.session_context(home, &self.shards, &self.notifications);
-                let parts = soil.listener_parts(port, home, &tls, sessions, self.store_log.clone());
+                let sessions = soil.session_context(home, shared);
+                let parts = soil.listener_parts((port, transport), home, &tls, sessions, self.store_log.clone());
                 let listener = Restarting::start_in_arbiter(&arbiter.handle(), |_| Listener::new(socket, parts));
                 self.listeners.push(listener);
             }
@@ -306,7 +371,8 @@ impl Tree {
 
     /// Ends all threads of the tree.
     pub fn stop_threads(self) {
-        let arbiters: Vec<_> = self.arbiters.into_iter().chain(self.writer_arbiter).collect();
+        let arbiters: Vec<_> =
+            self.arbiters.into_iter().chain([self.relay_arbiter]).chain(self.writer_arbiter).collect();
         for arbiter in &arbiters {
             arbiter.stop();
         }

@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use smp_protocol::authorization::{Authorization, Authorized, Verifier};
 use smp_protocol::command::{
-    Command, LinkCommand, NewQueue, QueueMode, RecipientCommand, SenderCommand, ServiceCommand,
+    Command, LinkCommand, Name, NewQueue, ProxyCommand, QueueMode, RecipientCommand, SenderCommand, ServiceCommand,
 };
 use smp_protocol::error::{CommandError, ErrorType};
 use smp_protocol::handshake::ServiceRole;
@@ -100,8 +100,18 @@ impl Verified {
 pub enum Passed {
     /// For a registry shard.
     Execute(Verified),
-    /// Needs no queue and no authorization: `PING` and the commands of proxies and resolvers.
-    Unauthorized(Command),
+    /// Needs no queue and no authorization.
+    Unauthorized(Unauthorized),
+}
+
+/// The commands that need no authorization.
+pub enum Unauthorized {
+    /// `PING`
+    Ping,
+    /// `RSLV`
+    Resolve(Name),
+    /// `PRXY`, `PFWD`, `RFWD`
+    Proxy(ProxyCommand),
 }
 
 impl Asker<'_> {
@@ -121,22 +131,18 @@ impl Asker<'_> {
             Command::Link(command) => check.link(command, directory),
             Command::Notifier(_) => check.notifier(directory),
             Command::Service(command) => check.service_command(command),
-            command @ (Command::Proxy(_) | Command::Resolve(_) | Command::Ping) => {
-                check.role(role_of(&command))?;
-                return Ok(Passed::Unauthorized(command));
+            Command::Ping => return check.unauthorized(None, Unauthorized::Ping),
+            Command::Resolve(name) => {
+                return check.unauthorized(Some(ServiceRole::Messaging), Unauthorized::Resolve(name));
+            }
+            Command::Proxy(command @ ProxyCommand::Relay(_)) => {
+                return check.unauthorized(Some(ServiceRole::Proxy), Unauthorized::Proxy(command));
+            }
+            Command::Proxy(command) => {
+                return check.unauthorized(Some(ServiceRole::Messaging), Unauthorized::Proxy(command));
             }
         };
         verified.map(|command| Passed::Execute(Verified(command)))
-    }
-}
-
-/// Role that a service connection needs for a command without a queue; `None`: any.
-fn role_of(command: &Command) -> Option<ServiceRole> {
-    use smp_protocol::command::ProxyCommand;
-    match command {
-        Command::Proxy(ProxyCommand::Relay(_)) => Some(ServiceRole::Proxy),
-        Command::Proxy(_) | Command::Resolve(_) => Some(ServiceRole::Messaging),
-        _ => None,
     }
 }
 
@@ -149,6 +155,12 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
+    /// `role` is what a service connection needs; `None`: any.
+    fn unauthorized(&self, role: Option<ServiceRole>, command: Unauthorized) -> Result<Passed, ErrorType> {
+        self.role(role)?;
+        Ok(Passed::Unauthorized(command))
+    }
+
     fn create(&self, new: Box<NewQueue>) -> Outcome {
         self.role(Some(ServiceRole::Messaging))?;
         let authorized = self.with_service_signature()?;

@@ -1,4 +1,4 @@
-//! The questions of an interactive `init`. Their answers win over the flags, as in the reference.
+//! The questions of an interactive `init`, in the words of the reference. Their answers win over the options.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,23 +7,22 @@ use smp_config::init_options::{InitOptions, PasswordChoice};
 use smp_config::paths::Directories;
 use smp_protocol::address::Host;
 
-use crate::confirm::ask;
+use super::arguments::DEFAULT_SOURCE_CODE;
+use crate::terminal::ask;
 
-/// Where the source code of the server is, unless the operator says otherwise. The licence asks for it.
-const SOURCE_CODE: &str = "https://github.com/simplex-chat/simplexmq";
-
-/// Asks everything, in the order of the reference.
+/// Asks everything.
 pub fn ask_all(directories: &Directories, options: &mut InitOptions) -> io::Result<()> {
-    println!("Use `smp-server init -h` for available options.");
+    say!("Use `smp-server init -h` for available options.");
     ask("SMP server will be initialized (press Enter)")?;
     options.store_log = yes_or_no("Enable store log to restore queues and messages on server restart (Yn): ", true)?;
     options.daily_stats = yes_or_no("Enable logging daily statistics (yN): ", false)?;
     options.password = password()?;
-    let host = options.common_name().to_owned();
-    options.fqdn = Some(server_name(&host)?);
-    let source_code = options.source_code.as_deref().unwrap_or(SOURCE_CODE).to_owned();
-    options.source_code = Some(uri(&source_code)?);
-    let site = options.web_path.clone().unwrap_or_else(|| directories.web_site());
+    if let Some(name) = server_name(options.common_name())? {
+        options.fqdn = Some(name);
+    }
+    let source_code = options.source_code.as_deref().unwrap_or(DEFAULT_SOURCE_CODE);
+    options.source_code = Some(uri(source_code)?);
+    let site = options.web_path.take().unwrap_or_else(|| directories.web_site());
     options.web_path = Some(path(site)?);
     Ok(())
 }
@@ -34,13 +33,13 @@ fn yes_or_no(prompt: &str, default: bool) -> io::Result<bool> {
             "" => return Ok(default),
             "y" | "Y" => return Ok(true),
             "n" | "N" => return Ok(false),
-            _ => println!("Invalid input, please enter 'y' or 'n'"),
+            _ => say!("Invalid input, please enter 'y' or 'n'"),
         }
     }
 }
 
 fn password() -> io::Result<PasswordChoice> {
-    println!("Require a password to create new messaging queues?");
+    say!("Require a password to create new messaging queues?");
     loop {
         let answer =
             ask("'r' for random (default), 'n' - no password (recommended for public servers), or enter password: ")?;
@@ -49,37 +48,39 @@ fn password() -> io::Result<PasswordChoice> {
             "n" => return Ok(PasswordChoice::None),
             text => match text.parse() {
                 Ok(password) => return Ok(PasswordChoice::Given(password)),
-                Err(error) => println!("Invalid password. {error}"),
+                Err(error) => say!("Invalid password. {error}"),
             },
         }
     }
 }
 
-fn server_name(default: &str) -> io::Result<String> {
+/// `None`: as the options say.
+fn server_name(shown: &str) -> io::Result<Option<String>> {
     loop {
-        let answer = ask(&format!("Enter server FQDN or IP address for certificate ({default}): "))?;
-        let name = if answer.is_empty() { default.to_owned() } else { answer };
-        match name.parse::<Host>() {
-            Ok(_) => return Ok(name),
-            Err(error) => println!("Invalid name. {error}"),
+        let answer = ask(&format!("Enter server FQDN or IP address for certificate ({shown}): "))?;
+        if answer.is_empty() {
+            return Ok(None);
+        }
+        match answer.parse::<Host>() {
+            Ok(_) => return Ok(Some(answer)),
+            Err(_) => say!("Invalid name. Enter one host name or IP address, without port"),
         }
     }
 }
 
-fn uri(default: &str) -> io::Result<String> {
+fn uri(shown: &str) -> io::Result<String> {
     loop {
-        let answer = ask(&format!("Enter server source code URI ({default}): "))?;
-        let uri = if answer.is_empty() { default.to_owned() } else { answer };
+        let answer = ask(&format!("Enter server source code URI ({shown}): "))?;
+        let uri = if answer.is_empty() { shown } else { &answer };
         if uri.starts_with("http://") || uri.starts_with("https://") {
-            return Ok(uri);
+            return Ok(uri.to_owned());
         }
-        println!("Invalid source code. Enter a URI that begins with http:// or https://");
+        say!("Invalid source code. Enter a URI that begins with http:// or https://");
     }
 }
 
-fn path(default: PathBuf) -> io::Result<PathBuf> {
-    let prompt =
-        format!("Enter path to store generated server pages to show connection links ({}): ", default.display());
+fn path(shown: PathBuf) -> io::Result<PathBuf> {
+    let prompt = format!("Enter path to store generated server pages to show connection links ({}): ", shown.display());
     let answer = ask(&prompt)?;
-    Ok(if answer.is_empty() { default } else { answer.into() })
+    Ok(if answer.is_empty() { shown } else { answer.into() })
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, MessageResult, Supervised};
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, MessageResult, Supervised};
 use parking_lot::Mutex;
 use smp_protocol::id::{NotifierId, ServiceId};
 
@@ -11,7 +11,7 @@ use super::area::NotificationArea;
 use crate::clock::Clock;
 use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
-use crate::notification::{NotificationMailbox, PendingNotification};
+use crate::notification::PendingNotification;
 use crate::session_handle::SessionHandle;
 
 /// When notifications are delivered and when they expire.
@@ -75,7 +75,7 @@ impl Supervised for Notifications {
 /// A message with the notification flag was stored.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Notify(NotifierId, Option<ServiceId>, PendingNotification);
+pub(super) struct Notify(pub NotifierId, pub Option<ServiceId>, pub PendingNotification);
 
 impl Handler<Notify> for Notifications {
     type Result = ();
@@ -85,23 +85,10 @@ impl Handler<Notify> for Notifications {
     }
 }
 
-/// A session subscribed to a notifier.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Subscribe(NotifierId, Arc<SessionHandle>, Option<ServiceId>);
-
-impl Handler<Subscribe> for Notifications {
-    type Result = ();
-
-    fn handle(&mut self, Subscribe(id, session, service): Subscribe, context: &mut Self::Context) {
-        self.work(context, |area| area.subscribe(id, &session, service));
-    }
-}
-
 /// A notifier is gone.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Forget(NotifierId, Option<u64>);
+pub(super) struct Forget(pub NotifierId, pub Option<u64>);
 
 impl Handler<Forget> for Notifications {
     type Result = ();
@@ -134,19 +121,5 @@ impl Handler<Flush> for Notifications {
 
     fn handle(&mut self, _: Flush, context: &mut Self::Context) -> Self::Result {
         MessageResult(self.work(context, |area| area.waiting().map(|(id, n)| (id, n.clone())).collect()))
-    }
-}
-
-impl NotificationMailbox for Addr<Notifications> {
-    fn notify(&self, notifier: NotifierId, service: Option<ServiceId>, notification: PendingNotification) {
-        self.do_send(Notify(notifier, service, notification));
-    }
-
-    fn subscribe(&self, notifier: NotifierId, session: Arc<SessionHandle>, service: Option<ServiceId>) {
-        self.do_send(Subscribe(notifier, session, service));
-    }
-
-    fn forget(&self, notifier: NotifierId, cause: Option<u64>) {
-        self.do_send(Forget(notifier, cause));
     }
 }

@@ -68,6 +68,12 @@ impl NotificationArea {
         self.sessions.entry(session.number()).or_default().insert(id);
     }
 
+    /// Whether the notifications of a notifier go to this session, by itself.
+    pub fn is_subscriber(&self, id: &NotifierId, session: &SessionHandle) -> bool {
+        let subscriber = self.notifiers.get(id).and_then(|notifier| notifier.subscriber.as_ref());
+        subscriber.is_some_and(|subscriber| subscriber.is(session))
+    }
+
     /// Takes a subscription away from a session and tells it why.
     fn end(&mut self, session: &SessionHandle, id: NotifierId, event: Event) {
         self.unlist(session, &id);

@@ -46,12 +46,12 @@ impl Shard {
             }
             let Some(mut live) = queue.live_if_any() else { continue };
             let Some(message) = live.messages.first().cloned() else { continue };
-            if live.subscriber.as_ref().is_some_and(|subscriber| subscriber.is_of(&walk.session)) {
+            self.let_service_subscribe(&queue, &mut live);
+            let Some(subscriber) = live.subscriber.as_mut().filter(|s| s.is_of(&walk.session)) else { continue };
+            if subscriber.delivered.is_some() {
                 self.stats.receiving_services.walked_duplicates.count();
                 continue;
             }
-            self.let_service_subscribe(&queue, &mut live);
-            let Some(subscriber) = live.subscriber.as_mut().filter(|s| s.is_of(&walk.session)) else { continue };
             subscriber.delivered = Some(Delivered { id: message.id, at: now });
             self.stats.receiving_services.walked_messages.count();
             walk.session.mailbox().deliver(delivery(&queue, message));

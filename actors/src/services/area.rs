@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use smp_protocol::command::{QueueIdsHash, QueueSet};
+use smp_protocol::handshake::ServiceRole;
 use smp_protocol::id::ServiceId;
 
 use crate::session_handle::{Event, SessionHandle};
@@ -15,6 +16,16 @@ pub enum AreaKind {
     Messages,
     /// Notifications; queues are known by notifier IDs.
     Notifications,
+}
+
+impl AreaKind {
+    /// The role of the services that use it.
+    pub fn role(self) -> ServiceRole {
+        match self {
+            Self::Messages => ServiceRole::Messaging,
+            Self::Notifications => ServiceRole::Notifier,
+        }
+    }
 }
 
 /// Whether a queue came to the service with the command that subscribes to it.

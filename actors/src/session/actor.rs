@@ -1,5 +1,6 @@
 //! The actor of a session: its mailbox, and its end.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,23 +12,29 @@ use smp_protocol::error::ErrorType;
 use smp_protocol::id::EntityId;
 use smp_protocol::response::Response;
 use smp_transport::block::CLOSE_LIMIT;
-use smp_transport::handshake::{Reader as BlockSource, ServerSession};
+use smp_transport::handshake::ServerSession;
+use smp_transport::stream::SmpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::BlockSource;
 use super::answers::Answers;
+use super::endings::{Endings, SubscriptionBooks};
+use super::errands::{ErrandLimits, Errands};
 use super::outbox::{Outbox, Outgoing};
-use super::reader::{Reader, RegistryShards, Terms};
+use super::reader::{Reader, RegistryShards};
 use super::sessions::Sessions;
+use super::terms::Terms;
 use super::writer::Writer;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::guard::Guard;
-use crate::notifications::{self, Notifications};
+use crate::names::NameResolution;
+use crate::notifications::NotificationDesk;
 use crate::registry::Unsubscribe;
+use crate::relays::Forwarding;
 use crate::session_handle::{Delivery, Event, NotifierEvent, SessionHandle, SessionMailbox};
 use crate::stats::Stats;
-use crate::verify::ServiceIdentity;
 
 /// What all sessions of a thread work with.
 pub struct SessionContext {
@@ -36,7 +43,15 @@ pub struct SessionContext {
     /// Executes commands.
     pub registry: RegistryShards,
     /// Has the notifier subscriptions.
-    pub notifications: Addr<Notifications>,
+    pub notifications: NotificationDesk,
+    /// Where subscriptions are noted.
+    pub books: SubscriptionBooks,
+    /// Forwards to other relays.
+    pub forwarding: Forwarding,
+    /// Resolves names.
+    pub names: NameResolution,
+    /// Commands in work elsewhere, for each session.
+    pub errand_limits: ErrandLimits,
     /// All sessions.
     pub sessions: Arc<Sessions>,
     /// Counters.
@@ -57,13 +72,12 @@ pub struct Session {
     handle: Arc<SessionHandle>,
     outbox: Rc<Outbox>,
     closing: Rc<Notify>,
-    /// Events that wait to be sent together.
-    events: Vec<Outgoing>,
+    endings: Rc<RefCell<Endings>>,
 }
 
 impl Session {
     /// Starts a session on the current thread.
-    pub fn open(context: Arc<SessionContext>, session: ServerSession) -> Addr<Self> {
+    pub fn open(context: Arc<SessionContext>, session: ServerSession<SmpStream>) -> Addr<Self> {
         Self::create(|actor| {
             let clock = context.clock.clone();
             let service = session.service.as_ref().map(|service| service.id);
@@ -72,43 +86,35 @@ impl Session {
                 .enter(|number| SessionHandle::new(number, service, Box::new(Mailbox(actor.address())), clock.now()));
             let outbox = Rc::new(Outbox::new(Arc::clone(&handle), context.queue_size));
             let closing = Rc::new(Notify::new());
-            let this = Self { context, handle, outbox, closing, events: Vec::new() };
+            let this = Self { context, handle, outbox, closing, endings: Rc::default() };
             this.converse(actor.address(), session);
             this
         })
     }
 
     /// Runs reader and writer until the connection is over, and then tells the actor.
-    fn converse(&self, actor: Addr<Self>, session: ServerSession) {
-        let service = session.service.map(|service| {
-            Arc::new(ServiceIdentity {
-                id: service.id,
-                role: service.role,
-                fingerprint: service.fingerprint,
-                session_key: service.session_key,
-            })
-        });
-        let terms = Rc::new(Terms {
-            version: session.version,
-            session_id: session.session_id,
-            session_key: session.session_key,
-            service,
-        });
+    fn converse(&self, actor: Addr<Self>, session: ServerSession<SmpStream>) {
+        let (terms, source, sink) = Terms::of(session);
+        let terms = Rc::new(terms);
         let context = &self.context;
         let reader = Reader {
-            source: session.reader,
+            source,
             terms: Rc::clone(&terms),
             handle: Arc::clone(&self.handle),
             actor: actor.clone(),
             outbox: Rc::clone(&self.outbox),
             closing: Rc::clone(&self.closing),
+            endings: Rc::clone(&self.endings),
+            errands: Errands::new(context.errand_limits, Rc::clone(&self.outbox), context.guard.clone()),
             directory: Arc::clone(&context.directory),
             registry: context.registry.clone(),
+            forwarding: context.forwarding.clone(),
+            names: context.names.clone(),
             stats: Arc::clone(&context.stats),
             clock: context.clock.clone(),
         };
         let writer = Writer {
-            sink: session.writer,
+            sink,
             outbox: Rc::clone(&self.outbox),
             terms,
             handle: Arc::clone(&self.handle),
@@ -131,19 +137,38 @@ impl Session {
         });
     }
 
-    fn push_event(&mut self, entity: EntityId, response: Response, context: &mut Context<Self>) {
-        if self.events.is_empty() {
-            context.run_later(self.context.event_interval, |this, _| this.flush_events());
+    /// The session lost a subscription: it is told in a while, together with others.
+    fn lose(&self, entity: EntityId, event: Event, context: &mut Context<Self>) {
+        if self.endings.borrow_mut().add(entity, event) {
+            context.run_later(self.context.event_interval, |this, _| {
+                this.endings.borrow_mut().fall_due();
+                this.tell_endings();
+            });
         }
-        self.events.push(Outgoing::event(entity, response));
     }
 
-    fn flush_events(&mut self) {
-        let events = std::mem::take(&mut self.events);
+    fn tell_endings(&self) {
+        let books = &self.context.books;
+        let told = self.endings.borrow_mut().take(|entity| books.has(&self.handle, entity));
+        if told.is_empty() {
+            return;
+        }
         let stats = &self.context.stats.subscriptions;
-        stats.ended.add(events.len());
-        stats.end_batches.add(events.len() / MAX_TRANSMISSIONS + 1);
-        self.outbox.push(events);
+        stats.ended.add(told.len());
+        stats.end_batches.add(told.len() / MAX_TRANSMISSIONS + 1);
+        self.outbox.push(told.into_iter().map(|(entity, event)| Outgoing::event(entity, words(event))));
+    }
+}
+
+/// An event as the client is told of it.
+fn words(event: Event) -> Response {
+    match event {
+        Event::Ended => Response::End,
+        Event::Deleted => Response::Deleted,
+        Event::ServiceEnded(queues) => Response::ServiceEnd(queues),
+        Event::Blocked(info) => Response::Error(ErrorType::Blocked(info)),
+        Event::Failed(error) => Response::Error(error),
+        Event::AllMessagesSent => Response::AllMessagesSent,
     }
 }
 
@@ -196,7 +221,7 @@ impl Handler<Disconnected> for Session {
         for shard in self.context.registry.shards.iter() {
             shard.do_send(Unsubscribe(Arc::clone(&self.handle)));
         }
-        self.context.notifications.do_send(notifications::Unsubscribe(Arc::clone(&self.handle)));
+        self.context.notifications.unsubscribe(&self.handle);
         self.context.sessions.leave(&self.handle);
         actor.stop();
     }
@@ -207,6 +232,8 @@ impl Handler<Answers> for Session {
 
     fn handle(&mut self, Answers { answers, owed }: Answers, _: &mut Self::Context) {
         self.outbox.push(answers.into_iter().chain(owed));
+        self.endings.borrow_mut().block_answered();
+        self.tell_endings();
     }
 }
 
@@ -236,14 +263,10 @@ impl Handler<Notice> for Session {
 
     fn handle(&mut self, Notice { entity, event }: Notice, actor: &mut Self::Context) {
         match event {
-            Event::Ended => self.push_event(entity, Response::End, actor),
-            Event::Deleted => self.push_event(entity, Response::Deleted, actor),
-            Event::ServiceEnded(queues) => self.push_event(entity, Response::ServiceEnd(queues), actor),
-            Event::Blocked(info) => {
-                self.outbox.push([Outgoing::event(entity, Response::Error(ErrorType::Blocked(info)))]);
+            Event::Ended | Event::Deleted | Event::ServiceEnded(_) => self.lose(entity, event, actor),
+            Event::Blocked(_) | Event::Failed(_) | Event::AllMessagesSent => {
+                self.outbox.push([Outgoing::event(entity, words(event))]);
             }
-            Event::Failed(error) => self.outbox.push([Outgoing::event(entity, Response::Error(error))]),
-            Event::AllMessagesSent => self.outbox.push([Outgoing::event(entity, Response::AllMessagesSent)]),
         }
     }
 }

@@ -2,10 +2,13 @@
 
 use smp_protocol::error::ErrorType;
 use smp_protocol::id::{CorrId, EntityId};
+use smp_protocol::response::Response;
 use tokio::sync::oneshot;
 
+use super::forwarded::Forwarded;
 use super::outbox::Outgoing;
-use crate::registry::{BatchReply, Executed};
+use super::terms::Terms;
+use crate::registry::{Answer, BatchReply, Executed};
 
 /// Answers to one block, in the order of its commands, and messages that follow them.
 #[derive(Debug, actix::Message)]
@@ -20,21 +23,36 @@ pub(super) struct Answers {
 /// The commands of one block, of which some are still in work.
 #[derive(Default)]
 pub(super) struct AnswersInWork {
-    commands: Vec<(CorrId, EntityId, Option<Executed>)>,
+    commands: Vec<Entered>,
     replies: Vec<oneshot::Receiver<BatchReply>>,
+}
+
+/// A command.
+struct Entered {
+    corr_id: CorrId,
+    entity: EntityId,
+    /// The command inside a forward: its answer is encrypted to who sent it.
+    forwarded: Option<Box<Forwarded>>,
+    executed: Option<Executed>,
 }
 
 impl AnswersInWork {
     /// Enters a command and returns its position.
     pub fn enter(&mut self, corr_id: CorrId, entity: EntityId) -> usize {
-        self.commands.push((corr_id, entity, None));
+        self.commands.push(Entered { corr_id, entity, forwarded: None, executed: None });
+        self.commands.len() - 1
+    }
+
+    /// Enters a command that came inside of another one.
+    pub fn enter_forwarded(&mut self, corr_id: CorrId, entity: EntityId, forwarded: Forwarded) -> usize {
+        self.commands.push(Entered { corr_id, entity, forwarded: Some(Box::new(forwarded)), executed: None });
         self.commands.len() - 1
     }
 
     /// The answer of a command is known.
     pub fn set(&mut self, position: usize, executed: Executed) {
-        if let Some((_, _, answer)) = self.commands.get_mut(position) {
-            *answer = Some(executed);
+        if let Some(entered) = self.commands.get_mut(position) {
+            entered.executed = Some(executed);
         }
     }
 
@@ -44,17 +62,23 @@ impl AnswersInWork {
     }
 
     /// Waits for all answers. What a shard never answered, because it failed, is answered with `ERR INTERNAL`.
-    pub async fn complete(mut self) -> Answers {
+    pub async fn complete(mut self, terms: &Terms) -> Answers {
         for reply in std::mem::take(&mut self.replies) {
             for (position, executed) in reply.await.unwrap_or_default() {
                 self.set(position, executed);
             }
         }
         let (mut answers, mut owed) = (Vec::with_capacity(self.commands.len()), Vec::new());
-        for (corr_id, entity, executed) in self.commands {
-            let executed = executed.unwrap_or_else(|| ErrorType::Internal.into());
-            answers.push(Outgoing::answer(corr_id, entity, executed.answer));
-            owed.extend(executed.owed.map(Outgoing::message));
+        for Entered { corr_id, entity, forwarded, executed } in self.commands {
+            let Executed { answer, owed: message } = executed.unwrap_or_else(|| ErrorType::Internal.into());
+            let answer = match (forwarded, answer) {
+                (None, answer) => answer,
+                (Some(forwarded), Answer::Response(response)) => Answer::Response(forwarded.seal(&response, terms)),
+                // Commands that get messages are not forwarded.
+                (Some(_), Answer::Message(_)) => Answer::Response(Response::Error(ErrorType::Internal)),
+            };
+            answers.push(Outgoing::answer(corr_id, entity, answer));
+            owed.extend(message.map(Outgoing::message));
         }
         Answers { answers, owed }
     }

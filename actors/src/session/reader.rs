@@ -1,5 +1,6 @@
 //! Takes blocks from the socket, verifies their commands and has them executed, one block after the other.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,36 +8,32 @@ use std::sync::atomic::Ordering;
 use actix::Addr;
 use actix::dev::SendError;
 use smp_protocol::batch;
-use smp_protocol::command::{Command, NotifierCommand, RecipientCommand, SenderCommand};
-use smp_protocol::error::{ErrorType, NameError, ProxyError};
-use smp_protocol::id::SessionId;
-use smp_protocol::key::DhPrivateKey;
+use smp_protocol::command::{Command, ProxyCommand};
+use smp_protocol::error::ErrorType;
+use smp_protocol::id::{CorrId, EntityId};
 use smp_protocol::response::Response;
 use smp_protocol::transmission::{Rejected, Transmission, Wire};
-use smp_protocol::version::Version;
 use smp_transport::block::Disconnected;
-use smp_transport::handshake::Reader as BlockSource;
 use tokio::sync::{Notify, oneshot};
 
+use super::BlockSource;
 use super::actor::Session;
-use super::answers::AnswersInWork;
+use super::endings::Endings;
+use super::errands::{Errand, Errands};
+use super::kinds::{BlockKind, CommandKind};
 use super::outbox::{Outbox, Outgoing};
+use super::sorted::{Origin, Sorted};
+use super::terms::Terms;
 use crate::block_pool::PooledBlock;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::faults::{self, FaultPoint};
-use crate::registry::{Answer, Batch, Executed, QueueRegistry};
+use crate::names::NameResolution;
+use crate::registry::{Answer, Batch, QueueRegistry};
+use crate::relays::{Forwarding, Found};
 use crate::session_handle::SessionHandle;
 use crate::stats::Stats;
-use crate::verify::{Asker, Passed, ServiceIdentity, Verified};
-
-/// What the handshake of a session settled.
-pub(super) struct Terms {
-    pub version: Version,
-    pub session_id: SessionId,
-    pub session_key: DhPrivateKey,
-    pub service: Option<Arc<ServiceIdentity>>,
-}
+use crate::verify::{Asker, Passed, Unauthorized, Verified};
 
 /// The registry as a session sees it.
 #[derive(Clone)]
@@ -58,19 +55,14 @@ pub(super) struct Reader {
     pub actor: Addr<Session>,
     pub outbox: Rc<Outbox>,
     pub closing: Rc<Notify>,
+    pub endings: Rc<RefCell<Endings>>,
+    pub errands: Errands,
     pub directory: Arc<Directory>,
     pub registry: RegistryShards,
+    pub forwarding: Forwarding,
+    pub names: NameResolution,
     pub stats: Arc<Stats>,
     pub clock: Clock,
-}
-
-/// The commands of one block, sorted for their execution.
-#[derive(Default)]
-struct Sorted {
-    answers: AnswersInWork,
-    /// By shard.
-    batches: Vec<(usize, Vec<(usize, Verified)>)>,
-    rejected: Vec<Outgoing>,
 }
 
 impl Reader {
@@ -98,7 +90,13 @@ impl Reader {
                     Err(()) => Sorted { rejected: vec![outgoing(Rejected::block())], ..Sorted::default() },
                 }
             };
-            self.execute(sorted).await;
+            for errand in self.execute(sorted).await {
+                tokio::select! {
+                    biased;
+                    () = self.closing.notified() => return Ok(()),
+                    () = self.errands.begin(errand) => {}
+                }
+            }
         }
     }
 
@@ -127,50 +125,78 @@ impl Reader {
     fn sort_one(&self, transmission: Transmission<'_>, command: Command, sorted: &mut Sorted) {
         let asker = Asker { session_key: &self.terms.session_key, service: self.terms.service.as_deref() };
         let counter = CommandKind::of(&command);
-        match asker.verify(&transmission, command, &self.directory) {
+        let verified = asker.verify(&transmission, command, &self.directory);
+        let Transmission { corr_id, entity, .. } = transmission;
+        match verified {
             Err(error) => {
                 counter.count_rejected(&error, &self.stats);
-                let Transmission { corr_id, entity, .. } = transmission;
                 sorted.rejected.push(outgoing(Rejected { corr_id, entity, error }));
             }
-            Ok(Passed::Unauthorized(command)) => {
-                let position = sorted.answers.enter(transmission.corr_id, transmission.entity);
-                sorted.answers.set(position, answer_at_once(&command));
-            }
+            Ok(Passed::Unauthorized(command)) => self.sort_unauthorized(corr_id, entity, command, sorted),
             Ok(Passed::Execute(verified)) => {
-                let queue = verified.queue();
-                let shard = queue.map_or(self.registry.home, |q| self.directory.shard_of(q.recipient_id()));
-                let position = sorted.answers.enter(transmission.corr_id, transmission.entity);
-                match sorted.batches.iter_mut().find(|(number, _)| *number == shard) {
-                    Some((_, commands)) => commands.push((position, verified)),
-                    None => sorted.batches.push((shard, vec![(position, verified)])),
-                }
+                let position = sorted.answers.enter(corr_id, entity);
+                sorted.add(self.shard_of(&verified), Origin::Client, position, verified);
             }
         }
     }
 
+    /// Commands that no shard executes, except those that other relays forward.
+    fn sort_unauthorized(&self, corr_id: CorrId, entity: EntityId, command: Unauthorized, sorted: &mut Sorted) {
+        match command {
+            Unauthorized::Ping => sorted.answer(corr_id, entity, Response::Pong),
+            Unauthorized::Resolve(name) => match self.names.resolve(name) {
+                Ok(lookup) => {
+                    let answer = async { lookup.await.map_or_else(name_error, found_name) };
+                    sorted.errands.push(Errand::of_names(corr_id, entity, answer));
+                }
+                Err(error) => sorted.answer(corr_id, entity, name_error(error)),
+            },
+            Unauthorized::Proxy(ProxyCommand::Connect(relay)) => {
+                let (address, password) = &*relay;
+                match self.forwarding.connect(address, password.as_ref()) {
+                    Found::Known(response) => sorted.answer(corr_id, entity, response),
+                    Found::Later(answer) => sorted.errands.push(Errand::of_relays(corr_id, entity, answer)),
+                }
+            }
+            Unauthorized::Proxy(ProxyCommand::Forward(command)) => {
+                match self.forwarding.forward(&entity, corr_id.clone(), command) {
+                    Found::Known(response) => sorted.answer(corr_id, entity, response),
+                    Found::Later(answer) => sorted.errands.push(Errand::of_relays(corr_id, entity, answer)),
+                }
+            }
+            Unauthorized::Proxy(ProxyCommand::Relay(encrypted)) => {
+                self.sort_forwarded(corr_id, entity, &encrypted, sorted);
+            }
+        }
+    }
+
+    pub(super) fn shard_of(&self, verified: &Verified) -> usize {
+        verified.queue().map_or(self.registry.home, |queue| self.directory.shard_of(queue.recipient_id()))
+    }
+
     /// Has the commands executed and their answers sent. Answers go through the mailbox of the session, behind the messages
-    /// that the shards pushed to it before they answered.
-    async fn execute(&self, sorted: Sorted) {
-        let Sorted { mut answers, batches, rejected } = sorted;
+    /// that the shards pushed to it before they answered. Returns what is to be answered later.
+    async fn execute(&self, sorted: Sorted) -> Vec<Errand> {
+        let Sorted { mut answers, batches, rejected, errands } = sorted;
+        self.endings.borrow_mut().block_taken();
         self.outbox.push(rejected);
-        for (shard, commands) in batches {
+        for batch in batches {
             let (reply, receiver) = oneshot::channel();
-            let batch = Batch {
-                session: Arc::clone(&self.handle),
-                version: self.terms.version,
-                service: self.terms.service.clone(),
-                commands,
-                reply,
-            };
             answers.expect(receiver);
-            let address = &self.registry.shards[shard];
+            let address = &self.registry.shards[batch.shard];
+            let (version, service) = match batch.origin {
+                Origin::Client => (self.terms.version, self.terms.service.clone()),
+                Origin::Forwarded(version) => (version, None),
+            };
+            let session = Arc::clone(&self.handle);
+            let batch = Batch { session, version, service, commands: batch.commands, reply };
             if let Err(SendError::Full(batch)) = address.try_send(batch) {
                 // A closed mailbox drops the reply, which is then answered as a failure.
                 let _ = address.send(batch).await;
             }
         }
-        self.actor.do_send(answers.complete().await);
+        self.actor.do_send(answers.complete(&self.terms).await);
+        errands
     }
 }
 
@@ -179,93 +205,10 @@ fn outgoing(rejected: Rejected) -> Outgoing {
     Outgoing::answer(corr_id, entity, Answer::Response(Response::Error(error)))
 }
 
-/// Commands without a queue.
-fn answer_at_once(command: &Command) -> Executed {
-    match command {
-        Command::Ping => Executed::response(Response::Pong),
-        Command::Resolve(_) => ErrorType::Name(NameError::NoResolver).into(),
-        _ => ErrorType::from(ProxyError::BasicAuth).into(),
-    }
+pub(super) fn name_error(error: smp_protocol::error::NameError) -> Response {
+    Response::Error(ErrorType::Name(error))
 }
 
-/// What the counters of refused commands tell apart.
-#[derive(Clone, Copy)]
-enum CommandKind {
-    Subscribe,
-    Get,
-    Send,
-    SubscribeNotifier,
-    Other,
-}
-
-impl CommandKind {
-    fn of(command: &Command) -> Self {
-        match command {
-            Command::Recipient(RecipientCommand::Subscribe) => Self::Subscribe,
-            Command::Recipient(RecipientCommand::Get) => Self::Get,
-            Command::Sender(SenderCommand::Send(_)) => Self::Send,
-            Command::Notifier(NotifierCommand::Subscribe) => Self::SubscribeNotifier,
-            _ => Self::Other,
-        }
-    }
-
-    fn count_rejected(self, error: &ErrorType, stats: &Stats) {
-        if *error != ErrorType::Auth {
-            return;
-        }
-        match self {
-            Self::Subscribe => stats.subscriptions.unauthorized.count(),
-            Self::Get => stats.messages.get_unauthorized.count(),
-            Self::Send => stats.messages.send_unauthorized.count(),
-            Self::SubscribeNotifier => stats.notifications.unauthorized.count(),
-            Self::Other => {}
-        }
-    }
-}
-
-/// Whether a block has several commands of one party: some counters count such blocks by their first command.
-#[derive(Default)]
-struct BlockKind {
-    commands: usize,
-    recipient: usize,
-    notifier: usize,
-    first: Option<FirstCommand>,
-}
-
-#[derive(Clone, Copy)]
-enum FirstCommand {
-    Delete,
-    Subscribe,
-    DeleteNotifier,
-    SubscribeNotifier,
-}
-
-impl BlockKind {
-    fn add(&mut self, command: &Command) {
-        if self.commands == 0 {
-            self.first = match command {
-                Command::Recipient(RecipientCommand::Delete) => Some(FirstCommand::Delete),
-                Command::Recipient(RecipientCommand::Subscribe) => Some(FirstCommand::Subscribe),
-                Command::Recipient(RecipientCommand::DeleteNotifier) => Some(FirstCommand::DeleteNotifier),
-                Command::Notifier(NotifierCommand::Subscribe) => Some(FirstCommand::SubscribeNotifier),
-                _ => None,
-            };
-        }
-        self.commands += 1;
-        self.recipient += usize::from(matches!(command, Command::Recipient(_)));
-        self.notifier += usize::from(matches!(command, Command::Notifier(_)));
-    }
-
-    fn count(&self, stats: &Stats) {
-        if self.commands < 2 || (self.recipient != self.commands && self.notifier != self.commands) {
-            return;
-        }
-        match self.first {
-            Some(FirstCommand::Delete) => stats.queues.deleted_blocks.count(),
-            Some(FirstCommand::Subscribe) => stats.subscriptions.blocks.count(),
-            Some(FirstCommand::DeleteNotifier) => stats.notifications.deleted_blocks.count(),
-            Some(FirstCommand::SubscribeNotifier) => stats.notifications.subscribed_blocks.count(),
-            None => {}
-        }
-    }
+pub(super) fn found_name(record: smp_protocol::response::NameRecord) -> Response {
+    Response::Name(Box::new(record))
 }

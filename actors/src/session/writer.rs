@@ -10,10 +10,10 @@ use smp_protocol::response::{encode_message_head, message_length};
 use smp_protocol::transmission::Wire;
 use smp_store::message_queue::{StoredContent, StoredMessage};
 use smp_transport::block::{Block, WriteError};
-use smp_transport::handshake::Writer as BlockSink;
 
+use super::BlockSink;
 use super::outbox::{Outbox, Outgoing};
-use super::reader::Terms;
+use super::terms::Terms;
 use crate::clock::Clock;
 use crate::registry::Answer;
 use crate::session_handle::{Delivery, SessionHandle};

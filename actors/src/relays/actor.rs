@@ -1,0 +1,156 @@
+//! The actor that makes connections to relays and watches over them.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, Supervised};
+use futures_util::FutureExt;
+use slog::{Logger, info, warn};
+use smp_protocol::address::Host;
+use tokio::time::Instant;
+
+use super::connector::RelayConnector;
+use super::table::{Opener, Relay, RelayTable};
+use crate::faults::{self, FaultPoint};
+use crate::guard::Guard;
+
+/// When a relay that does not answer is given up.
+#[derive(Debug, Clone, Copy)]
+pub struct RelayTimes {
+    /// Between two looks.
+    pub check_interval: Duration,
+    /// Requests in a row that were not answered.
+    pub timeouts: u32,
+    /// Time without a single block from it.
+    pub silence: Duration,
+}
+
+impl RelayTimes {
+    /// As the reference has it: 3 requests and 15 minutes, looked at every 10 minutes (behaviour.md §3.16).
+    pub const DEFAULT: Self =
+        Self { check_interval: Duration::from_mins(10), timeouts: 3, silence: Duration::from_mins(15) };
+}
+
+/// Connects to relays. The connections live outside the actor, which may be restarted.
+pub struct Relays {
+    table: Arc<RelayTable>,
+    connector: Arc<RelayConnector>,
+    times: RelayTimes,
+    guard: Guard,
+    logger: Logger,
+}
+
+impl Relays {
+    /// An actor for a table.
+    pub fn new(
+        table: Arc<RelayTable>,
+        connector: Arc<RelayConnector>,
+        times: RelayTimes,
+        guard: Guard,
+        logger: Logger,
+    ) -> Self {
+        Self { table, connector, times, guard, logger }
+    }
+
+    fn look_after(&self) {
+        self.table.forget_expired(Instant::now());
+        for relay in self.table.connected() {
+            if relay.is_silent(self.times.timeouts, self.times.silence) {
+                actix_rt::spawn(async move { relay.close().await });
+            }
+        }
+    }
+}
+
+impl Actor for Relays {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.run_interval(self.times.check_interval, |this, context| {
+            if this.guard.clone().run(|| this.look_after()).is_none() {
+                context.stop();
+            }
+        });
+    }
+}
+
+impl Supervised for Relays {
+    fn restarting(&mut self, _: &mut Self::Context) {
+        self.guard.restarted();
+    }
+}
+
+/// A connection is to be made.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Connect(pub Opener);
+
+impl Handler<Connect> for Relays {
+    type Result = ();
+
+    fn handle(&mut self, Connect(opener): Connect, context: &mut Self::Context) {
+        let life = Life {
+            table: Arc::clone(&self.table),
+            connector: Arc::clone(&self.connector),
+            logger: self.logger.clone(),
+        };
+        let actor: Addr<Self> = context.address();
+        actix_rt::spawn(async move {
+            // What the panic drops tells those who wait, and leaves nothing behind in the table.
+            if AssertUnwindSafe(life.begin(opener)).catch_unwind().await.is_err() {
+                actor.do_send(ConnectionPanicked);
+            }
+        });
+    }
+}
+
+/// A connection panicked.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct ConnectionPanicked;
+
+impl Handler<ConnectionPanicked> for Relays {
+    type Result = ();
+
+    fn handle(&mut self, _: ConnectionPanicked, context: &mut Self::Context) {
+        self.guard.panicked();
+        context.stop();
+    }
+}
+
+/// The life of one connection.
+struct Life {
+    table: Arc<RelayTable>,
+    connector: Arc<RelayConnector>,
+    logger: Logger,
+}
+
+impl Life {
+    async fn begin(self, opener: Opener) {
+        faults::pass(FaultPoint::Relays, None);
+        let address = opener.address().clone();
+        let host = address.hosts.first().map(Host::to_string).unwrap_or_default();
+        match self.connector.connect(&address).await {
+            Ok(relay) => {
+                let relay: Arc<Relay> = Arc::new(relay);
+                info!(self.logger, "connected to relay {host}");
+                opener.finish(Ok(Arc::clone(&relay)));
+                relay.closed().await;
+                self.table.remove(&address, &relay);
+                info!(self.logger, "disconnected from relay {host}");
+            }
+            Err(failure) => {
+                warn!(self.logger, "Error connecting: {host} {}", words(&failure.error));
+                opener.finish(Err(failure));
+            }
+        }
+    }
+}
+
+/// An error in the words of the protocol. Texts in it may be the relay's choice.
+fn words(error: &smp_protocol::error::ErrorType) -> String {
+    let mut text = Vec::new();
+    error.encode(&mut text);
+    text.escape_ascii().to_string()
+}

@@ -1,0 +1,309 @@
+//! The relays that this server is connected to, or failed to connect to a short while ago.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::Shared;
+use parking_lot::Mutex;
+use smp_client::{Client, ClientError};
+use smp_protocol::command::{ForwardedCommand, RelayAddress};
+use smp_protocol::error::{BrokerError, ErrorType, ProxyError};
+use smp_protocol::id::CorrId;
+use smp_protocol::response::RelaySession;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// A connection to a relay.
+pub struct Relay {
+    client: Client,
+    /// What clients are told of it.
+    pub session: RelaySession,
+    /// The operator counts it as an own one.
+    pub is_own: bool,
+    timeouts_in_a_row: AtomicU32,
+}
+
+impl Relay {
+    /// A relay that was connected to.
+    pub fn new(client: Client, session: RelaySession, is_own: bool) -> Self {
+        Self { client, session, is_own, timeouts_in_a_row: AtomicU32::new(0) }
+    }
+
+    /// Forwards the command of a client; `corr_id` is that of its `PFWD`.
+    pub async fn forward(&self, corr_id: &CorrId, command: &ForwardedCommand) -> Result<Box<[u8]>, ClientError> {
+        let result = self.client.forward(corr_id, command).await;
+        if matches!(result, Err(ClientError::Timeout)) {
+            self.timeouts_in_a_row.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.timeouts_in_a_row.store(0, Ordering::Relaxed);
+        }
+        result
+    }
+
+    /// Waits until the connection ends.
+    pub async fn closed(&self) {
+        self.client.closed().await;
+    }
+
+    /// Closes the connection.
+    pub async fn close(&self) {
+        self.client.close().await;
+    }
+
+    /// At least so many requests in a row were not answered, and nothing at all came for this time.
+    pub fn is_silent(&self, timeouts: u32, silence: Duration) -> bool {
+        self.timeouts_in_a_row.load(Ordering::Relaxed) >= timeouts && self.client.last_received().elapsed() >= silence
+    }
+}
+
+/// Why there is no connection to a relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectFailure {
+    /// What clients are told.
+    pub error: ErrorType,
+    /// How it is counted.
+    pub kind: FailureKind,
+}
+
+/// What the statistics tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// It may work later: TCP, TLS, time limits.
+    Temporary,
+    /// Connected, but the relay cannot be forwarded to.
+    Incompatible,
+    /// Anything else.
+    Other,
+}
+
+impl ConnectFailure {
+    /// There are too many relays already.
+    fn no_room() -> Self {
+        let error = ProxyError::Broker(BrokerError::Timeout).into();
+        Self { error, kind: FailureKind::Temporary }
+    }
+}
+
+/// A relay, or why there is none.
+pub type Outcome = Result<Arc<Relay>, ConnectFailure>;
+
+/// A connection that is being made. `Err`: whoever made it gave up.
+pub type Opening = Shared<oneshot::Receiver<Outcome>>;
+
+/// What the table has for an address.
+enum Place {
+    Opening(Opening),
+    Open(Arc<Relay>),
+    /// Told to clients until then.
+    Failed(ConnectFailure, Instant),
+}
+
+/// What is to be done for a client that wants to reach an address.
+pub enum Entry {
+    /// The answer is known.
+    Known(Outcome),
+    /// Somebody makes the connection already.
+    Opening(Opening),
+    /// The connection is to be made.
+    New(Opener, Opening),
+}
+
+/// All relays, by address and by session.
+pub struct RelayTable {
+    places: Mutex<Places>,
+    error_memory: Duration,
+    capacity: usize,
+}
+
+#[derive(Default)]
+struct Places {
+    by_address: HashMap<RelayAddress, Place>,
+    by_session: HashMap<Box<[u8]>, Arc<Relay>>,
+}
+
+impl RelayTable {
+    /// An empty table for so many relays. Failures are remembered for a time, which may be zero.
+    pub fn new(capacity: usize, error_memory: Duration) -> Self {
+        Self { places: Mutex::default(), error_memory, capacity }
+    }
+
+    /// The relay with this session ID.
+    pub fn find(&self, session_id: &[u8]) -> Option<Arc<Relay>> {
+        self.places.lock().by_session.get(session_id).cloned()
+    }
+
+    /// What there is for an address. Only one caller at a time is told to make a connection.
+    pub fn enter(self: &Arc<Self>, address: &RelayAddress, now: Instant) -> Entry {
+        let mut places = self.places.lock();
+        match places.by_address.get(address) {
+            Some(Place::Open(relay)) => return Entry::Known(Ok(Arc::clone(relay))),
+            Some(Place::Opening(opening)) => return Entry::Opening(opening.clone()),
+            Some(Place::Failed(failure, until)) if now < *until => {
+                return Entry::Known(Err(failure.clone()));
+            }
+            Some(Place::Failed(..)) => drop(places.by_address.remove(address)),
+            None => {}
+        }
+        if places.by_address.len() >= self.capacity {
+            places.forget_expired(now);
+        }
+        if places.by_address.len() >= self.capacity {
+            return Entry::Known(Err(ConnectFailure::no_room()));
+        }
+        let (sender, receiver) = oneshot::channel();
+        let opening = receiver.shared();
+        places.by_address.insert(address.clone(), Place::Opening(opening.clone()));
+        let opener = Opener { table: Arc::clone(self), address: address.clone(), sender: Some(sender) };
+        Entry::New(opener, opening)
+    }
+
+    /// The connection to a relay is over: its session is unknown from now on, and the next client makes a new one.
+    pub fn remove(&self, address: &RelayAddress, relay: &Arc<Relay>) {
+        let mut places = self.places.lock();
+        places.by_session.remove(relay.session.session_id.as_ref());
+        if matches!(places.by_address.get(address), Some(Place::Open(open)) if Arc::ptr_eq(open, relay)) {
+            places.by_address.remove(address);
+        }
+    }
+
+    /// Forgets failures whose time is over.
+    pub fn forget_expired(&self, now: Instant) {
+        self.places.lock().forget_expired(now);
+    }
+
+    /// The relays that are connected.
+    pub fn connected(&self) -> Vec<Arc<Relay>> {
+        self.places.lock().by_session.values().cloned().collect()
+    }
+
+    fn opened(&self, address: &RelayAddress, outcome: &Outcome) {
+        let mut places = self.places.lock();
+        match outcome {
+            Ok(relay) => {
+                let session_id = relay.session.session_id.as_ref().into();
+                places.by_session.insert(session_id, Arc::clone(relay));
+                places.by_address.insert(address.clone(), Place::Open(Arc::clone(relay)));
+            }
+            Err(_) if self.error_memory.is_zero() => drop(places.by_address.remove(address)),
+            Err(failure) => {
+                let failed = Place::Failed(failure.clone(), Instant::now() + self.error_memory);
+                places.by_address.insert(address.clone(), failed);
+            }
+        }
+    }
+}
+
+impl Places {
+    fn forget_expired(&mut self, now: Instant) {
+        self.by_address.retain(|_, place| !matches!(place, Place::Failed(_, until) if *until <= now));
+    }
+}
+
+/// The duty to make a connection. Dropped without an outcome it leaves nothing behind, so that the next client tries again.
+pub struct Opener {
+    table: Arc<RelayTable>,
+    address: RelayAddress,
+    sender: Option<oneshot::Sender<Outcome>>,
+}
+
+impl Opener {
+    /// Where to connect to.
+    pub fn address(&self) -> &RelayAddress {
+        &self.address
+    }
+
+    /// The connection is made, or failed: everybody who waits is told.
+    pub fn finish(mut self, outcome: Outcome) {
+        self.table.opened(&self.address, &outcome);
+        if let Some(sender) = self.sender.take() {
+            // Nobody may be waiting any more.
+            let _ = sender.send(outcome);
+        }
+    }
+}
+
+impl Drop for Opener {
+    fn drop(&mut self) {
+        if self.sender.is_some() {
+            self.table.places.lock().by_address.remove(&self.address);
+        }
+    }
+}
+
+/// Addresses of relays are not for logs.
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Opener")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(n: u8) -> RelayAddress {
+        RelayAddress { hosts: vec!["localhost".parse().unwrap()], port: 1, key_hash: vec![n] }
+    }
+
+    fn failure() -> ConnectFailure {
+        ConnectFailure { error: ErrorType::Internal, kind: FailureKind::Other }
+    }
+
+    fn opener(table: &Arc<RelayTable>, n: u8, now: Instant) -> Opener {
+        match table.enter(&address(n), now) {
+            Entry::New(opener, _) => opener,
+            Entry::Known(_) | Entry::Opening(_) => panic!("the address is known already"),
+        }
+    }
+
+    const MEMORY: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn failures_are_remembered_for_a_while() {
+        let table = Arc::new(RelayTable::new(2, MEMORY));
+        let now = Instant::now();
+        opener(&table, 1, now).finish(Err(failure()));
+        assert!(matches!(table.enter(&address(1), now), Entry::Known(Err(known)) if known == failure()));
+        opener(&table, 1, Instant::now() + MEMORY);
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_was_given_up_leaves_nothing_behind() {
+        let table = Arc::new(RelayTable::new(2, MEMORY));
+        let now = Instant::now();
+        let first = opener(&table, 1, now);
+        let Entry::Opening(waiting) = table.enter(&address(1), now) else { panic!("nobody opens it") };
+        drop(first);
+        assert!(waiting.await.is_err());
+        opener(&table, 1, now);
+    }
+
+    #[tokio::test]
+    async fn all_who_wait_share_the_outcome_and_zero_memory_forgets_it() {
+        let table = Arc::new(RelayTable::new(2, Duration::ZERO));
+        let now = Instant::now();
+        let Entry::New(first, own) = table.enter(&address(1), now) else { panic!("the address is known already") };
+        let Entry::Opening(waiting) = table.enter(&address(1), now) else { panic!("nobody opens it") };
+        first.finish(Err(failure()));
+        for opening in [own, waiting] {
+            assert!(matches!(opening.await, Ok(Err(known)) if known == failure()));
+        }
+        opener(&table, 1, now);
+    }
+
+    #[test]
+    fn a_full_table_forgets_old_failures_before_it_refuses() {
+        let table = Arc::new(RelayTable::new(2, MEMORY));
+        let now = Instant::now();
+        opener(&table, 1, now).finish(Err(failure()));
+        let open = opener(&table, 2, now);
+        let refused = table.enter(&address(3), now);
+        assert!(matches!(refused, Entry::Known(Err(refused)) if refused == ConnectFailure::no_room()));
+        opener(&table, 3, Instant::now() + MEMORY);
+        drop(open);
+    }
+}

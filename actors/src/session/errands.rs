@@ -1,0 +1,89 @@
+//! Commands that are answered by another server, after the rest of their block and each by itself (behaviour.md §1.6).
+
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use smp_protocol::error::ErrorType;
+use smp_protocol::id::{CorrId, EntityId};
+use smp_protocol::response::Response;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::outbox::{Outbox, Outgoing};
+use crate::guard::Guard;
+use crate::registry::Answer;
+
+/// A command with its answer to come.
+pub(super) struct Errand {
+    destination: Destination,
+    corr_id: CorrId,
+    entity: EntityId,
+    answer: LocalBoxFuture<'static, Response>,
+}
+
+/// Who answers.
+#[derive(Debug, Clone, Copy)]
+enum Destination {
+    Relays,
+    Names,
+}
+
+impl Errand {
+    /// `PRXY` and `PFWD`.
+    pub fn of_relays(corr_id: CorrId, entity: EntityId, answer: impl Future<Output = Response> + 'static) -> Self {
+        Self { destination: Destination::Relays, corr_id, entity, answer: answer.boxed_local() }
+    }
+
+    /// `RSLV`
+    pub fn of_names(corr_id: CorrId, entity: EntityId, answer: impl Future<Output = Response> + 'static) -> Self {
+        Self { destination: Destination::Names, corr_id, entity, answer: answer.boxed_local() }
+    }
+}
+
+/// How many errands a session may have at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct ErrandLimits {
+    /// `PRXY` and `PFWD`.
+    pub relays: usize,
+    /// `RSLV`
+    pub names: usize,
+}
+
+/// The errands of a session. Dropping them gives them up.
+pub(super) struct Errands {
+    running: JoinSet<()>,
+    relays: Arc<Semaphore>,
+    names: Arc<Semaphore>,
+    outbox: Rc<Outbox>,
+    guard: Guard,
+}
+
+impl Errands {
+    pub fn new(limits: ErrandLimits, outbox: Rc<Outbox>, guard: Guard) -> Self {
+        let places = |limit: usize| Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
+        Self { running: JoinSet::new(), relays: places(limits.relays), names: places(limits.names), outbox, guard }
+    }
+
+    /// Begins an errand, as soon as there is a place for it.
+    pub async fn begin(&mut self, errand: Errand) {
+        let Errand { destination, corr_id, entity, answer } = errand;
+        let places = match destination {
+            Destination::Relays => Arc::clone(&self.relays),
+            Destination::Names => Arc::clone(&self.names),
+        };
+        let place = places.acquire_owned().await;
+        while self.running.try_join_next().is_some() {}
+        let (outbox, guard) = (Rc::clone(&self.outbox), self.guard.clone());
+        self.running.spawn_local(async move {
+            let response = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
+                guard.panicked();
+                Response::Error(ErrorType::Internal)
+            });
+            outbox.push([Outgoing::answer(corr_id, entity, Answer::Response(response))]);
+            drop(place);
+        });
+    }
+}
