@@ -1,0 +1,15 @@
+//! The command line as operators and their scripts see it: the real program, in directories of its own.
+
+mod cert;
+mod delete;
+mod eras;
+mod help;
+mod init;
+mod interview;
+mod parse_errors;
+mod start;
+mod start_errors;
+mod stop;
+mod storage_commands;
+mod support;
+mod terminal;

@@ -1,0 +1,27 @@
+//! The conformance checklist, against the real program: what its clients and its operator see of every rule.
+//!
+//! A test is named after the checks it decides (`b_020_to_024_…`); `table.md` lists all checks with their tests, and
+//! [`table`] keeps the list complete. Every test has a server of its own.
+
+#[allow(dead_code, reason = "shared with other test programs, each of which needs its part")]
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod bad_input;
+mod crowd;
+mod expiry;
+mod full_disk;
+mod get;
+mod hand_over;
+mod links;
+mod notifications;
+mod persistence;
+mod queues;
+mod quota;
+mod restart;
+mod sessions;
+mod stores;
+mod syntax;
+mod table;
+mod timing;
+mod versions;

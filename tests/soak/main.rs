@@ -1,0 +1,94 @@
+//! A soak test: random live traffic, an end of the server at a random moment, a start, and a comparison with a model of what the
+//! clients were promised. Again and again.
+//!
+//! ```text
+//! cargo test --release --test soak -- --nocapture
+//! SMP_SOAK_ROUNDS=1000 cargo test --release --test soak -- --nocapture
+//! SMP_SOAK_SEED=42 SMP_SOAK_ROUNDS=100 cargo test --release --test soak -- --nocapture
+//! ```
+//!
+//! `SMP_SOAK_ROUNDS`: how often, 15 by default; every third time the server is killed (SIGKILL), otherwise it ends in good order
+//! (SIGINT). `SMP_SOAK_SEED`: what the clients do; the default is printed. The moments at which things happen are real, so the
+//! same seed plays the same game, not the same moves.
+//!
+//! | After | must hold |
+//! |---|---|
+//! | an orderly end | every message that was answered `OK` and not acknowledged comes, in order, once per subscription; none comes after its `ACK` was answered; full queues are full |
+//! | a kill | no message comes after its `ACK` was answered, those that come are in order |
+//! | both | every queue whose `IDS` came exists with its keys, notifier and status; deleted ones are gone |
+//!
+//! A command that was under way at the end may have been executed or not, and both are right.
+
+#[allow(dead_code, reason = "shared with other test programs, each of which needs its part")]
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod check;
+mod creator;
+mod messages;
+mod queue;
+mod record;
+mod traffic;
+
+use std::env;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use tokio::time::sleep;
+
+use harness::server::Server;
+use queue::TrackedQueue;
+use traffic::Traffic;
+
+/// Queues with live traffic.
+const QUEUES: usize = 10;
+/// Messages that a queue holds.
+const QUOTA: usize = 4;
+const DEFAULT_ROUNDS: u64 = 15;
+
+fn variable(name: &str) -> Option<u64> {
+    let text = env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text:?}")))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn soak() {
+    let rounds = variable("SMP_SOAK_ROUNDS").unwrap_or(DEFAULT_ROUNDS);
+    let seed = variable("SMP_SOAK_SEED").unwrap_or_else(|| fastrand::u64(..));
+    println!("SMP_SOAK_ROUNDS={rounds} SMP_SOAK_SEED={seed}");
+    let mut rng = Rng::with_seed(seed);
+    let mut server = Server::start().await;
+    let mut queues: Vec<Arc<TrackedQueue>> = Vec::new();
+    let (mut created, mut next_number) = (Vec::new(), 0);
+    for round in 1..=rounds {
+        let client = server.connect().await;
+        while queues.len() < QUEUES {
+            queues.push(Arc::new(TrackedQueue::create(&client, next_number).await));
+            next_number += 1;
+        }
+        let traffic = Traffic::start(&server, &queues, &mut rng).await;
+        sleep(Duration::from_millis(rng.u64(20..400))).await;
+        if rng.u8(..5) == 0 {
+            traffic.drain().await;
+        }
+        let kill = round % 3 == 0;
+        if kill {
+            server.kill().await;
+        } else {
+            server.stop().await;
+        }
+        created.extend(traffic.end().await);
+        let told: Vec<_> = queues.iter().map(|queue| queue.describe()).collect();
+        server.run().await;
+        println!("round {round}: {} {}", if kill { "killed" } else { "stopped" }, told.join(" "));
+
+        let client = server.connect().await;
+        for queue in &queues {
+            check::queue(queue, &client, kill, &mut rng).await;
+        }
+        queues.retain(|queue| !(queue.is_deleted() || queue.is_suspended() && rng.bool()));
+        created = check::created(created, &client).await;
+    }
+    server.stop().await;
+}
