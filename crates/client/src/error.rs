@@ -6,7 +6,7 @@ use std::sync::Arc;
 use smp_protocol::command::InvalidBasicAuth;
 use smp_protocol::error::ErrorType;
 use smp_protocol::forward::ResponseError;
-use smp_protocol::response::Response;
+use smp_protocol::response::{MalformedResponse, Response};
 use smp_protocol::version::Version;
 use smp_transport::block::{Disconnected, WriteError};
 use smp_transport::connect::ConnectError;
@@ -37,8 +37,8 @@ pub enum ClientError {
     #[error("the relay answered ERR {}", text(.0))]
     Relay(ErrorType),
     /// The answer does not decode.
-    #[error("the answer does not decode")]
-    Malformed,
+    #[error("the answer does not decode: {0}")]
+    Malformed(#[from] MalformedResponse),
     /// The answer to a forwarded command decrypts, but to something that does not decode.
     #[error("the forwarded answer does not decode")]
     MalformedForward,

@@ -1,10 +1,9 @@
 //! What a server sends without being asked (wire.md §7.1).
 
 use smp_protocol::command::QueueSet;
-use smp_protocol::encoding::Decoded;
 use smp_protocol::error::ErrorType;
 use smp_protocol::id::{EntityId, NotifierId, RecipientId};
-use smp_protocol::response::{EncryptedMessage, EncryptedNotification, Response};
+use smp_protocol::response::{EncryptedMessage, EncryptedNotification, MalformedResponse, Response};
 use smp_protocol::version::Version;
 
 /// A transmission with an empty correlation ID.
@@ -35,7 +34,7 @@ impl Event {
         Self::try_decode(entity, body, version).unwrap_or(Self::Malformed)
     }
 
-    fn try_decode(entity: EntityId, body: &[u8], version: Version) -> Decoded<Self> {
+    fn try_decode(entity: EntityId, body: &[u8], version: Version) -> Result<Self, MalformedResponse> {
         Ok(match Response::decode(body, version)? {
             Response::Message(message) => Self::Message(entity.as_ref().try_into()?, message),
             Response::Notification(notification) => Self::Notification(entity.as_ref().try_into()?, notification),

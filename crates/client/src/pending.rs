@@ -5,9 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use smp_protocol::encoding::Decoded;
 use smp_protocol::id::{CorrId, EntityId};
-use smp_protocol::response::Response;
+use smp_protocol::response::{MalformedResponse, Response};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
@@ -33,7 +32,7 @@ struct Waiter {
 
 struct Answer {
     entity: EntityId,
-    response: Decoded<Response>,
+    response: Result<Response, MalformedResponse>,
 }
 
 impl Pending {
@@ -64,7 +63,7 @@ impl Pending {
     }
 
     /// Hands over an answer. Nobody waits for those that come too late.
-    pub(crate) fn resolve(&self, corr_id: &CorrId, entity: EntityId, response: Decoded<Response>) {
+    pub(crate) fn resolve(&self, corr_id: &CorrId, entity: EntityId, response: Result<Response, MalformedResponse>) {
         let waiter = self.waiting.lock().waiters.remove(corr_id);
         if let Some(waiter) = waiter {
             let _ = waiter.answer.send(Answer { entity, response });
@@ -161,7 +160,7 @@ impl PendingResponse {
         let Ok(Answer { entity, response }) = answer else {
             return Err(self.pending.disconnection().unwrap_or(Disconnection::Local).into());
         };
-        let response = response.map_err(|_| ClientError::Malformed)?;
+        let response = response?;
         if self.entity.as_ref().is_some_and(|expected| !entity.is_empty() && entity != *expected) {
             return Err(ClientError::unexpected(&response));
         }

@@ -8,12 +8,11 @@ use rustls::pki_types::UnixTime;
 use smp_protocol::address::{DEFAULT_PORT, ServerAddress};
 use smp_protocol::authorization::AuthPrivateKey;
 use smp_protocol::command::{BasicAuth, Command, ProxyCommand, RelayAddress};
-use smp_protocol::encoding::Malformed;
 use smp_protocol::forward::ClientForward;
 use smp_protocol::handshake::CertChainPubKey;
 use smp_protocol::id::{CorrId, EntityId, SessionId};
 use smp_protocol::key::{DhPrivateKey, DhPublicKey};
-use smp_protocol::response::{RelaySession, Response};
+use smp_protocol::response::{MalformedResponse, RelaySession, Response};
 use smp_protocol::signed_key::verify_dh_key;
 use smp_protocol::transmission::{Credentials, Wire};
 use smp_protocol::version::{Version, VersionRange};
@@ -61,7 +60,7 @@ impl Client {
         let key = prove(&session.key, &relay.key_hash.0).ok_or(ClientError::RelayNotProved)?;
         let RelaySession { session_id: id, versions, .. } = session;
         let version = forwarded_version(versions, self.session().own_max)?;
-        let entity = EntityId::try_from(id.as_ref()).map_err(|Malformed| ClientError::Malformed)?;
+        let entity = EntityId::try_from(id.as_ref()).map_err(MalformedResponse::from)?;
         Ok(ProxiedRelay { proxy: self.clone(), session: Arc::new(Session { id, entity, version, key }) })
     }
 }
@@ -134,7 +133,7 @@ impl ProxiedRelay {
         let wire = Wire::forwarded(self.session.version, &self.session.id);
         let transmission = wire.read(&transmission).map_err(|_| ClientError::MalformedForward)?;
         let response = Response::decode(transmission.body, wire.version);
-        let response = response.map_err(|Malformed| ClientError::MalformedForward)?;
+        let response = response.map_err(|_| ClientError::MalformedForward)?;
         match response {
             // The relay does not know the correlation ID of a command that it could not read.
             Response::Error(error) => Err(ClientError::Relay(error)),

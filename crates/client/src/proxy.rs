@@ -4,7 +4,7 @@ use smp_protocol::command::{Command, ForwardedCommand, ProxyCommand};
 use smp_protocol::error::{BrokerError, CommandError, ErrorType, ProxyError, TransportError};
 use smp_protocol::forward::{ProxyForward, ResponseError};
 use smp_protocol::id::{CorrId, EntityId};
-use smp_protocol::response::{RelaySession, Response};
+use smp_protocol::response::{MalformedResponse, RelaySession, Response};
 use smp_protocol::version::{Version, VersionRange};
 
 use crate::{Client, ClientError, Request};
@@ -53,7 +53,10 @@ impl ClientError {
             Self::OnlyOnionHosts => BrokerError::Host,
             Self::Disconnected(_) => BrokerError::Network,
             Self::Timeout => BrokerError::Timeout,
-            Self::Malformed => BrokerError::Response(word(&CommandError::Syntax.into())),
+            Self::Malformed(MalformedResponse::UnknownTag) => {
+                BrokerError::Response(word(&CommandError::Unknown.into()))
+            }
+            Self::Malformed(MalformedResponse::Syntax) => BrokerError::Response(word(&CommandError::Syntax.into())),
             Self::Unexpected(tag) => BrokerError::Unexpected(tag.clone()),
             Self::TooLong { .. } => BrokerError::Transport(TransportError::LargeMessage),
             Self::VersionTooLow { .. } => BrokerError::Transport(TransportError::Version),

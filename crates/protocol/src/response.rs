@@ -6,6 +6,8 @@ mod record;
 pub use info::{DeliveryState, MessageInfo, MessageKind, QueueInfo, SubscriptionInfo};
 pub use record::NameRecord;
 
+use thiserror::Error;
+
 use crate::command::{LinkData, QueueIdsHash, QueueMode, QueueSet};
 use crate::encoding::{Decoded, Encode, Malformed, Reader, TooLong};
 use crate::error::ErrorType;
@@ -14,6 +16,23 @@ use crate::id::{LinkId, MessageId, NotifierId, RecipientId, SenderId, ServiceId,
 use crate::key::DhPublicKey;
 use crate::message::{SEALED_MESSAGE, SEALED_META};
 use crate::version::{Version, VersionRange};
+
+/// Why bytes are no response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum MalformedResponse {
+    /// The tag is not that of a response.
+    #[error("the tag is not that of a response")]
+    UnknownTag,
+    /// What follows the tag does not decode.
+    #[error("the arguments of the response do not decode")]
+    Syntax,
+}
+
+impl From<Malformed> for MalformedResponse {
+    fn from(Malformed: Malformed) -> Self {
+        Self::Syntax
+    }
+}
 
 /// Any response or event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,7 +191,7 @@ impl Response {
     }
 
     /// Reads a response in the form of `version`; it takes the whole input.
-    pub fn decode(body: &[u8], version: Version) -> Decoded<Self> {
+    pub fn decode(body: &[u8], version: Version) -> Result<Self, MalformedResponse> {
         let tag_length = body.iter().position(|&b| b == b' ').unwrap_or(body.len());
         let (tag, arguments) = body.split_at(tag_length);
         let mut input = Reader::new(arguments);
@@ -185,15 +204,17 @@ impl Response {
             _ => None,
         };
         if let Some(response) = without {
-            return input.finish().map(|()| response);
+            input.finish()?;
+            return Ok(response);
         }
-        input.space()?;
+        let spaced = input.space();
         let response = Self::decode_arguments(tag, &mut input, version)?;
+        spaced?;
         input.finish()?;
         Ok(response)
     }
 
-    fn decode_arguments(tag: &[u8], input: &mut Reader<'_>, version: Version) -> Decoded<Self> {
+    fn decode_arguments(tag: &[u8], input: &mut Reader<'_>, version: Version) -> Result<Self, MalformedResponse> {
         Ok(match tag {
             b"IDS" => Self::Ids(Box::new(QueueIds::decode(input, version)?)),
             b"LNK" => Self::Link(input.short()?.try_into()?, LinkData::decode(input)?),
@@ -217,7 +238,7 @@ impl Response {
             b"INFO" => Self::Info(Box::new(QueueInfo::decode(input.tail())?)),
             b"ERR" => Self::Error(ErrorType::decode(input.tail())?),
             b"RNAME" => Self::Name(Box::new(NameRecord::decode(input.tail())?)),
-            _ => return Err(Malformed),
+            _ => return Err(MalformedResponse::UnknownTag),
         })
     }
 }
@@ -375,8 +396,15 @@ mod tests {
 
     #[test]
     fn surplus_arguments_are_malformed() {
-        for body in [&b"OK "[..], b"END x", b"SOK 0x", b"MSG", b"SUB", b"", b" "] {
-            assert_eq!(Response::decode(body, Version::MAX), Err(Malformed));
+        for body in [&b"OK "[..], b"END x", b"SOK 0x", b"MSG", b"RNAME", b"ERR WHAT"] {
+            assert_eq!(Response::decode(body, Version::MAX), Err(MalformedResponse::Syntax));
+        }
+    }
+
+    #[test]
+    fn commands_are_no_responses() {
+        for body in [&b"SUB"[..], b"", b" ", b"WHAT x", b"OKAY"] {
+            assert_eq!(Response::decode(body, Version::MAX), Err(MalformedResponse::UnknownTag));
         }
     }
 }

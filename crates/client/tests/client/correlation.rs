@@ -91,7 +91,7 @@ async fn errors_and_unreadable_answers() {
             peer.send(&[transmission]).await;
         };
         let (error, ()) = tokio::join!(client.send(EntityId::EMPTY, Command::Ping, None), unreadable);
-        assert!(matches!(error, Err(ClientError::Malformed)));
+        assert!(matches!(error, Err(ClientError::Malformed(_))));
     }
     let (error, _) = tokio::join!(client.ping(), peer.serve(|_| Response::Ok));
     assert!(matches!(error, Err(ClientError::Unexpected(tag)) if tag == "OK"));

@@ -201,15 +201,17 @@ async fn what_a_proxy_tells_about_failures_of_a_relay() {
         let (failed, _) = tokio::join!(to_relay.forward(&corr_id, &command), relay.serve(|_| response));
         assert_eq!(failed.unwrap_err().to_forwarding_error(), shown);
     }
-    let unreadable = async {
-        let incoming = relay.receive_one().await;
-        let mut transmission = Vec::new();
-        relay.wire().write(&incoming.corr_id, &EntityId::EMPTY, &mut transmission, |out| out.extend_from_slice(b"?"));
-        relay.send(&[transmission]).await;
-    };
-    let (failed, ()) = tokio::join!(to_relay.forward(&corr_id, &command), unreadable);
-    let syntax = broker(BrokerError::Response("CMD SYNTAX".into()));
-    assert_eq!(failed.unwrap_err().to_forwarding_error(), syntax);
+    for (body, shown) in [(&b"?"[..], "CMD UNKNOWN"), (b"ERR ?", "CMD SYNTAX")] {
+        let unreadable = async {
+            let incoming = relay.receive_one().await;
+            let mut transmission = Vec::new();
+            let wire = relay.wire();
+            wire.write(&incoming.corr_id, &EntityId::EMPTY, &mut transmission, |out| out.extend_from_slice(body));
+            relay.send(&[transmission]).await;
+        };
+        let (failed, ()) = tokio::join!(to_relay.forward(&corr_id, &command), unreadable);
+        assert_eq!(failed.unwrap_err().to_forwarding_error(), broker(BrokerError::Response(shown.into())));
+    }
 
     // What does not fit a block cannot be forwarded.
     let too_long = ForwardedCommand { encrypted: vec![0; 16_300].into(), ..command.clone() };

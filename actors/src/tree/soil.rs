@@ -1,0 +1,241 @@
+//! How each kind of actor is made.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use actix::{Addr, AsyncContext, Supervisor as Restarting};
+use actix_rt::Arbiter;
+use parking_lot::Mutex;
+use slog::Logger;
+use smp_config::settings::Settings;
+use smp_protocol::version::{Version, VersionRange};
+use smp_store::files::Files;
+use smp_store::store_log::StoreLog;
+use smp_transport::handshake::ServerHandshake;
+use smp_transport::tls::TlsServer;
+
+use super::seconds;
+use crate::activity::Activity;
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::expirer::{Expirer, ExpiryTimes};
+use crate::guard::Guard;
+use crate::listener::ListenerParts;
+use crate::names::{NameResolution, Names, Probe, Resolver};
+use crate::notifications::{NotificationArea, NotificationDesk, NotificationTimes, Notifications};
+use crate::registry::{ChangeLog, Peers, Policy, QueueRegistry, Shard, ShardParts, ShardPeers};
+use crate::relays::{Forwarding, RelayConnector, RelayTable, RelayTimes, Relays};
+use crate::services::{ServiceRegistrar, Services};
+use crate::session::{ErrandLimits, RegistryShards, SessionContext, Sessions, SubscriptionBooks};
+use crate::sockets::Transport;
+use crate::stats::Stats;
+use crate::stats_collector::{CollectorParts, StatsCollector};
+use crate::store_log_writer::{ShardLog, StoreLogWriter};
+use crate::supervisor::ChildReport;
+
+/// What many actors are made from.
+pub struct Soil {
+    pub settings: Settings,
+    pub directory: Arc<Directory>,
+    pub services: Arc<Services>,
+    pub peers: Arc<ShardPeers>,
+    pub stats: Arc<Stats>,
+    pub clock: Clock,
+    pub sessions: Arc<Sessions>,
+    pub reports: Arc<dyn ChildReport>,
+    pub logger: Logger,
+}
+
+/// What sessions of all threads share.
+pub struct Shared {
+    pub shards: Arc<[Addr<QueueRegistry>]>,
+    pub notifications: NotificationDesk,
+    pub forwarding: Forwarding,
+    pub names: NameResolution,
+}
+
+impl Soil {
+    fn guard(&self, name: &str) -> Guard {
+        Guard::new(name, Arc::clone(&self.reports))
+    }
+
+    pub fn notifications(&self, area: NotificationArea) -> NotificationDesk {
+        let area = Arc::new(Mutex::new(area));
+        let times = NotificationTimes {
+            delivery_interval: self.settings.limits.ntf_delivery_interval,
+            ttl: seconds(self.settings.ntf_ttl()),
+            expire_interval: self.settings.limits.ntf_expire_interval,
+        };
+        let (clock, guard) = (self.clock.clone(), self.guard("Notifications"));
+        let shared = Arc::clone(&area);
+        let actor = Restarting::start(move |_| Notifications::new(shared, times, clock, guard));
+        NotificationDesk { area, actor }
+    }
+
+    pub fn names(&self, resolver: Option<Resolver>) -> NameResolution {
+        let names = resolver.map(|resolver| {
+            let (guard, logger) = (self.guard("Names"), self.logger.clone());
+            let names = Restarting::start(|_| Names::new(resolver, guard, logger));
+            names.do_send(Probe);
+            names
+        });
+        NameResolution::new(names, Arc::clone(&self.stats))
+    }
+
+    /// Connections to relays are on a thread of their own: their cryptography must not hold up supervision.
+    pub fn forwarding(&self, arbiter: &Arbiter) -> Forwarding {
+        let (limits, proxy) = (&self.settings.limits, &self.settings.proxy);
+        let table = Arc::new(RelayTable::new(limits.proxy_relays, limits.proxy_error_interval));
+        let (connect, response) = (limits.proxy_connect_timeout, limits.proxy_response_timeout);
+        let connector = Arc::new(RelayConnector::new(proxy.clone(), connect, response));
+        let (shared, guard, logger) = (Arc::clone(&table), self.guard("Relays"), self.logger.clone());
+        let actor = Restarting::start_in_arbiter(&arbiter.handle(), |_| {
+            Relays::new(shared, connector, RelayTimes::DEFAULT, guard, logger)
+        });
+        Forwarding {
+            allowed: limits.proxy,
+            password: self.settings.auth.create_password.clone(),
+            own_domains: proxy.own_server_domains.clone().into(),
+            table,
+            actor,
+            stats: Arc::clone(&self.stats),
+        }
+    }
+
+    pub fn store_log(&self, log: StoreLog, arbiter: &Arbiter) -> Addr<StoreLogWriter> {
+        let (guard, logger) = (self.guard("StoreLogWriter"), self.logger.clone());
+        Restarting::start_in_arbiter(&arbiter.handle(), |_| StoreLogWriter::new(log, guard, logger))
+    }
+
+    pub fn shard(
+        &self,
+        index: usize,
+        arbiter: &Arbiter,
+        activity: Activity,
+        notifications: &NotificationDesk,
+        writer: Option<Addr<StoreLogWriter>>,
+    ) -> Addr<QueueRegistry> {
+        let (directory, services, stats) =
+            (Arc::clone(&self.directory), Arc::clone(&self.services), Arc::clone(&self.stats));
+        let peers: Arc<dyn Peers> = self.peers.clone();
+        let (policy, clock, notifications) = (policy(&self.settings), self.clock.clone(), notifications.clone());
+        let (guard, mailbox_size) =
+            (self.guard(&format!("QueueRegistry {index}")), self.settings.limits.registry_mailbox_size);
+        Restarting::start_in_arbiter(&arbiter.handle(), move |context| {
+            let registry = context.address();
+            let log = writer.map(|writer| Box::new(ShardLog { writer, registry }) as Box<dyn ChangeLog>);
+            let notifications = Box::new(notifications);
+            let parts =
+                ShardParts { index, directory, policy, stats, log, notifications, services, peers, clock, activity };
+            QueueRegistry::new(Arc::new(Mutex::new(Shard::new(parts))), mailbox_size, guard)
+        })
+    }
+
+    pub fn expirer(&self, shards: &Arc<[Addr<QueueRegistry>]>) -> Addr<Expirer> {
+        let expirer = Expirer {
+            times: expiry_times(&self.settings),
+            shards: Arc::clone(shards),
+            sessions: Arc::clone(&self.sessions),
+            stats: Arc::clone(&self.stats),
+            clock: self.clock.clone(),
+            guard: self.guard("Expirer"),
+            logger: self.logger.clone(),
+        };
+        Restarting::start(|_| expirer)
+    }
+
+    pub fn stats_collector(
+        &self,
+        shards: &Arc<[Addr<QueueRegistry>]>,
+        from_time: Arc<Mutex<SystemTime>>,
+        daily: Option<(Arc<dyn Files>, PathBuf)>,
+    ) -> Addr<StatsCollector> {
+        let parts = CollectorParts {
+            stats: Arc::clone(&self.stats),
+            shards: Arc::clone(shards),
+            directory: Arc::clone(&self.directory),
+            services: Arc::clone(&self.services),
+            from_time,
+            daily,
+            clock: self.clock.clone(),
+            guard: self.guard("StatsCollector"),
+            logger: self.logger.clone(),
+        };
+        Restarting::start(|_| StatsCollector::new(parts))
+    }
+
+    pub fn session_context(&self, home: usize, shared: &Shared) -> SessionContext {
+        let Shared { shards, notifications, forwarding, names } = shared;
+        let names_at_a_time = self.settings.names.as_ref().map_or(1, |names| names.concurrency);
+        SessionContext {
+            directory: Arc::clone(&self.directory),
+            registry: RegistryShards { shards: Arc::clone(shards), home },
+            notifications: notifications.clone(),
+            books: SubscriptionBooks {
+                directory: Arc::clone(&self.directory),
+                services: Arc::clone(&self.services),
+                notifications: Arc::clone(&notifications.area),
+            },
+            forwarding: forwarding.clone(),
+            names: names.clone(),
+            errand_limits: ErrandLimits {
+                relays: self.settings.proxy.client_concurrency as usize,
+                names: names_at_a_time as usize,
+            },
+            sessions: Arc::clone(&self.sessions),
+            stats: Arc::clone(&self.stats),
+            clock: self.clock.clone(),
+            queue_size: self.settings.limits.session_queue_size,
+            event_interval: self.settings.limits.pending_end_interval,
+            guard: self.guard("Session"),
+        }
+    }
+
+    pub fn listener_parts(
+        &self,
+        (port, transport): (u16, Transport),
+        home: usize,
+        tls: &Arc<TlsServer>,
+        sessions: SessionContext,
+        store_log: Option<Addr<StoreLogWriter>>,
+    ) -> ListenerParts {
+        let limits = &self.settings.limits;
+        ListenerParts {
+            port,
+            transport,
+            tls: Arc::clone(tls),
+            tls_limit: limits.tls_handshake_timeout,
+            handshake: ServerHandshake { versions: versions(&self.settings), limit: limits.smp_handshake_timeout },
+            concurrent_handshakes: limits.concurrent_handshakes,
+            max_connections: limits.max_connections,
+            log_tls_errors: self.settings.transport.log_tls_errors,
+            services: ServiceRegistrar { services: Arc::clone(&self.services), store_log, clock: self.clock.clone() },
+            sessions: Arc::new(sessions),
+            guard: self.guard(&format!("Listener of port {port} on thread {home}")),
+            logger: self.logger.clone(),
+        }
+    }
+}
+
+fn policy(settings: &Settings) -> Policy {
+    Policy {
+        new_queues: settings.auth.new_queues,
+        password: settings.auth.create_password.clone(),
+        quota: settings.limits.message_queue_quota,
+        message_ttl: settings.message_ttl().map(seconds),
+        expire_on_send: settings.store_log.expire_messages_on_send,
+    }
+}
+
+fn expiry_times(settings: &Settings) -> ExpiryTimes {
+    ExpiryTimes {
+        message_interval: settings.message_ttl().and(settings.limits.message_expire_interval),
+        inactive: settings.inactive_clients.as_ref().map(|inactive| (inactive.ttl, inactive.check_interval)),
+    }
+}
+
+fn versions(settings: &Settings) -> VersionRange {
+    let (min, max) = (Version(settings.limits.min_version), Version(settings.limits.max_version));
+    VersionRange::new(min, max).unwrap_or(VersionRange::ALL)
+}
