@@ -8,6 +8,7 @@
 //! | [`state`] | what the server leaves on disk |
 //! | [`request`] | single commands and their replies, also such as no honest client sends |
 //! | [`party`] | recipients, senders, notifiers |
+//! | [`service`] | clients with a certificate |
 //! | [`event`] | what the server sends by itself, and that it sends nothing |
 //! | [`wire`] | connections below the client: blocks, TLS, TCP |
 
@@ -18,6 +19,7 @@ pub mod party;
 pub mod process;
 pub mod request;
 pub mod server;
+pub mod service;
 pub mod state;
 pub mod wire;
 

@@ -12,11 +12,11 @@ use smp_client::protocol::id::{CorrId, EntityId};
 use smp_client::protocol::key::DhPublicKey;
 use smp_client::protocol::response::Response;
 use smp_client::protocol::seal::{BlockChain, BlockChains};
-use smp_client::protocol::transmission::{Credentials, Wire};
+use smp_client::protocol::transmission::{Credentials, ServiceCredentials, Wire};
 use smp_client::protocol::version::{Version, VersionRange};
 use smp_client::transport::block::{BlockReader, Disconnected, new_block};
 use smp_client::transport::connect::Connector;
-use smp_client::transport::handshake::ClientHandshake;
+use smp_client::transport::handshake::{ClientHandshake, OwnService};
 use smp_client::transport::tls::{ConnectedTls, TlsClient, TlsError, TlsStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
@@ -24,6 +24,7 @@ use tokio::time::timeout;
 
 use super::GIVE_UP;
 use super::server::Server;
+use super::service::Service;
 
 const LIMIT: Duration = GIVE_UP;
 
@@ -35,6 +36,7 @@ pub struct Blocks {
     reader: BlockReader<ReadHalf<TlsStream>>,
     writer: WriteHalf<TlsStream>,
     chain: Option<BlockChain>,
+    service: Option<OwnService>,
 }
 
 /// A reply with its correlation ID; events have an empty one.
@@ -47,14 +49,21 @@ pub struct Answer {
 impl Blocks {
     /// Connects at exactly this version.
     pub async fn connect(server: &Server, version: Version) -> Self {
+        Self::connect_as(server, version, None).await
+    }
+
+    /// Connects at exactly this version, as a service if there is one.
+    pub async fn connect_as(server: &Server, version: Version, service: Option<&Service>) -> Self {
         let handshake = ClientHandshake {
             versions: VersionRange::single(version),
             send_key: true,
             is_proxy: false,
-            service: None,
+            service: service.map(|service| service.role),
             limit: LIMIT,
         };
-        let connector = Connector { tls: TlsClient::default(), handshake, keep_alive: None, limit: LIMIT };
+        let tls = TlsClient::default();
+        let tls = service.map_or(tls.clone(), |service| tls.credential(service.credential.clone()));
+        let connector = Connector { tls, handshake, keep_alive: None, limit: LIMIT };
         let session = connector
             .connect("127.0.0.1", server.port(), &server.address().key_hash.0)
             .await
@@ -68,6 +77,7 @@ impl Blocks {
             reader: session.reader,
             writer: session.writer.into_inner(),
             chain: chains.map(|chains| chains.client_to_server),
+            service: session.service,
         }
     }
 
@@ -102,7 +112,7 @@ impl Blocks {
         self.writer.flush().await.expect("the connection takes the bytes");
     }
 
-    /// A command with a fresh correlation ID, as a transmission.
+    /// A command with a fresh correlation ID, as a transmission; signed by the service, too, if this is one.
     pub fn command(
         &self,
         entity: impl Into<EntityId>,
@@ -110,7 +120,11 @@ impl Blocks {
         key: Option<&AuthPrivateKey>,
     ) -> (CorrId, Vec<u8>) {
         let (corr_id, mut out) = (CorrId::random(), Vec::new());
-        let credentials = Credentials { key, session_key: self.server_key.as_ref(), service: None };
+        let service = self
+            .service
+            .as_ref()
+            .map(|service| ServiceCredentials { fingerprint: &service.fingerprint, session_key: &service.session_key });
+        let credentials = Credentials { key, session_key: self.server_key.as_ref(), service };
         self.wire().write_command(command, &corr_id, &entity.into(), &credentials, &mut out);
         (corr_id, out)
     }
