@@ -17,6 +17,7 @@ mod links;
 mod notifications;
 mod notifier_services;
 mod persistence;
+mod proxy;
 mod queues;
 mod quota;
 mod restart;

@@ -8,6 +8,7 @@
 //! | [`state`] | what the server leaves on disk |
 //! | [`request`] | single commands and their replies, also such as no honest client sends |
 //! | [`party`] | recipients, senders, notifiers |
+//! | [`relay`] | relays that never answer, SOCKS proxies |
 //! | [`service`] | clients with a certificate |
 //! | [`event`] | what the server sends by itself, and that it sends nothing |
 //! | [`wire`] | connections below the client: blocks, TLS, TCP |
@@ -17,6 +18,7 @@ pub mod ini;
 pub mod output;
 pub mod party;
 pub mod process;
+pub mod relay;
 pub mod request;
 pub mod server;
 pub mod service;

@@ -150,6 +150,11 @@ impl Server {
         &self.running.as_ref().expect("the server runs").1
     }
 
+    /// Who it is.
+    pub fn identity(&self) -> KeyHash {
+        self.key_hash
+    }
+
     /// The port it listens on.
     pub fn port(&self) -> u16 {
         self.address().port.expect("a running server has a port")
