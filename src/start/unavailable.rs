@@ -8,9 +8,7 @@ use smp_config::settings::Settings;
 pub fn warn(settings: &Settings, logger: &Logger) {
     let (transport, web) = (&settings.transport, &settings.web);
     let asked_for = [
-        (!transport.websocket_ports.is_empty(), "[TRANSPORT] websockets", "it does not serve WebSockets"),
         (transport.control_port.is_some(), "[TRANSPORT] control_port", "it has no control port"),
-        (settings.names.is_some(), "[NAMES]", "it resolves no names"),
         (settings.store_log.prometheus_interval.is_some(), "[STORE_LOG] prometheus_interval", "it writes no metrics"),
         (web.static_path.is_some() || web.http.is_some() || web.https.is_some(), "[WEB]", "it serves no pages"),
     ];

@@ -8,12 +8,14 @@
 mod harness;
 
 mod bad_input;
+mod conversation;
 mod crowd;
 mod expiry;
 mod full_disk;
 mod get;
 mod hand_over;
 mod links;
+mod names;
 mod notifications;
 mod notifier_services;
 mod persistence;
@@ -28,3 +30,4 @@ mod syntax;
 mod table;
 mod timing;
 mod versions;
+mod websockets;

@@ -14,6 +14,7 @@ use crate::harness::request::{
     subscribed, x25519,
 };
 use crate::harness::server::Server;
+use crate::harness::service::{Service, queue_set, service_id};
 use crate::harness::state::base64url;
 
 /// A server whose queues hold three messages, and a queue with three.
@@ -87,7 +88,7 @@ async fn b_244_restored_messages_are_the_same() {
     queue.takes(b"room again").await;
 }
 
-/// A queue of every kind that the store log knows, services excepted.
+/// A queue of every kind that the store log knows, without services.
 struct Kinds {
     plain: Recipient,
     linked: (Recipient, LinkId),
@@ -195,6 +196,56 @@ impl Kinds {
         assert!(matches!(answer.response, Response::Info(_)), "{answer:?}");
         let suspended = self.suspended.1.on(client);
         assert_eq!(suspended.send(b"x").await, auth(suspended.id));
+    }
+}
+
+/// Services, and queues and notifiers that belong to them: the first queue to one, the second no more.
+#[tokio::test]
+async fn b_245_services_in_the_log() {
+    let mut server = Server::start().await;
+    let (messages, notifications) = (Service::messaging(), Service::notifier());
+    let client = server.connect().await;
+    let (joined, left) = (Recipient::new(&client).await, Recipient::new(&client).await);
+    let (stays, goes) = (joined.notifier().await, left.notifier().await);
+    let (service, notified) = (messages.connect(&server).await, notifications.connect(&server).await);
+    let made = Recipient::new(&service).await;
+    for queue in [&joined, &left] {
+        queue.queue.on(&service).subscribe().await.unwrap();
+    }
+    for notifier in [&stays, &goes] {
+        notifier.on(&notified).subscribe().await.unwrap();
+    }
+    left.subscribe().await;
+    goes.on(&client).subscribe().await.unwrap();
+    let ids = (service_id(&service), service_id(&notified));
+    let log = |server: &Server| {
+        let mut lines = server.store_log();
+        lines.sort();
+        lines
+    };
+    let mut compacted = None;
+    for _ in 0..3 {
+        server.restart().await;
+        let lines = server.store_log();
+        let services = lines.iter().take_while(|line| line.starts_with("NEW_SERVICE ")).count();
+        assert_eq!(services, 2, "services come first: {lines:?}");
+        let queues = &lines[2..];
+        assert_eq!(queues.len(), 3, "one line for each queue: {queues:?}");
+        let line_of = |queue: &Recipient| {
+            let id = format!("CREATE rid={} ", base64url(queue.id()));
+            queues.iter().find(|line| line.starts_with(&id)).expect("the queue has a line")
+        };
+        let (rsrv, nsrv) = (format!(" rsrv={}", base64url(ids.0)), format!(" nsrv={}", base64url(ids.1)));
+        assert!(line_of(&made).contains(&rsrv) && line_of(&joined).contains(&rsrv));
+        assert!(line_of(&joined).contains(&nsrv));
+        assert!(!line_of(&left).contains("rsrv=") && !line_of(&left).contains("nsrv="));
+        assert!(compacted.replace(log(&server)).is_none_or(|before| before == log(&server)));
+
+        let (service, notified) = (messages.connect(&server).await, notifications.connect(&server).await);
+        let set = queue_set([made.id(), joined.id()]);
+        assert_eq!(service.subscribe_service_queues(set).await.unwrap(), set);
+        let set = queue_set([stays.id()]);
+        assert_eq!(notified.subscribe_service_notifiers(set).await.unwrap(), set);
     }
 }
 

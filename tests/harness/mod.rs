@@ -9,6 +9,7 @@
 //! | [`request`] | single commands and their replies, also such as no honest client sends |
 //! | [`party`] | recipients, senders, notifiers |
 //! | [`relay`] | relays that never answer, SOCKS proxies |
+//! | [`resolver`] | a resolver of names that answers well or badly |
 //! | [`service`] | clients with a certificate |
 //! | [`event`] | what the server sends by itself, and that it sends nothing |
 //! | [`wire`] | connections below the client: blocks, TLS, TCP |
@@ -20,6 +21,7 @@ pub mod party;
 pub mod process;
 pub mod relay;
 pub mod request;
+pub mod resolver;
 pub mod server;
 pub mod service;
 pub mod state;

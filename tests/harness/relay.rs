@@ -47,6 +47,11 @@ impl SilentRelay {
         self.accepted.recv().await.expect("the relay accepts connections");
     }
 
+    /// Whether nobody has connected since.
+    pub fn is_untried(mut self) -> bool {
+        self.accepted.try_recv().is_err()
+    }
+
     /// Gives the port up.
     pub async fn end(self) -> u16 {
         self.task.abort();

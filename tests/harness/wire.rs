@@ -131,11 +131,26 @@ impl Blocks {
 
     /// What is in the next block from the server.
     pub async fn receive(&mut self) -> Vec<Answer> {
-        let mut block = new_block();
-        let received = timeout(GIVE_UP, self.reader.read(&mut block)).await.expect("a block comes");
-        let content = received.expect("the connection is open").expect("the block decrypts").to_vec();
+        let content = self.receive_content().await;
         let transmissions = batch::split(&content).expect("the content is a batch");
         transmissions.into_iter().map(|transmission| self.answer(transmission)).collect()
+    }
+
+    /// The correlation IDs in the next block, with the bytes of the responses.
+    pub async fn receive_raw(&mut self) -> Vec<(CorrId, Vec<u8>)> {
+        let content = self.receive_content().await;
+        let transmissions = batch::split(&content).expect("the content is a batch");
+        let read = |transmission| {
+            let transmission = self.wire().read(transmission).expect("the transmission has the layout of the version");
+            (transmission.corr_id, transmission.body.to_vec())
+        };
+        transmissions.into_iter().map(read).collect()
+    }
+
+    async fn receive_content(&mut self) -> Vec<u8> {
+        let mut block = new_block();
+        let received = timeout(GIVE_UP, self.reader.read(&mut block)).await.expect("a block comes");
+        received.expect("the connection is open").expect("the block decrypts").to_vec()
     }
 
     fn answer(&self, transmission: &[u8]) -> Answer {
