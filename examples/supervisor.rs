@@ -16,8 +16,8 @@ use slog::{Drain, Logger, OwnedKVList, Record, o};
 use smp_actors::faults::{FaultPoint, arm, arm_for};
 use smp_actors::{EndReason, RunningServer, Server, ServerParts, Sockets};
 use smp_client::protocol::address::{Host, ServerAddress};
-use smp_client::protocol::command::RecipientCommand;
-use smp_client::protocol::error::ErrorType;
+use smp_client::protocol::command::{Name, RecipientCommand};
+use smp_client::protocol::error::{ErrorType, NameError};
 use smp_client::protocol::message::Content;
 use smp_client::protocol::response::Response;
 use smp_client::protocol::version::Version;
@@ -49,6 +49,10 @@ websockets = off
 disconnect = on
 ttl = 3600
 check_interval = 1
+
+[NAMES]
+enable = on
+resolver_endpoint = http://127.0.0.1:9
 
 [LIMITS]
 threads = 2
@@ -85,13 +89,16 @@ fn main() -> Outcome {
         shown.unwrap_or_else(|_| Err("a step did not end".into()))
     })?;
 
-    log.say("SIGINT to ourselves");
+    log.say("SIGINT to ourselves, and statistics that panic at the end");
+    arm(FaultPoint::StatsCollector);
     Process::new("kill").args(["-INT", &std::process::id().to_string()]).status()?;
     let end = server.join().map_err(|_| "the server panicked")??;
     assert_eq!(end, EndReason::Signal("SIGINT"));
 
     let saved = std::fs::read_to_string(directory.path().join("smp-server-messages.log"))?;
     assert_eq!(saved.lines().count(), 1, "the undelivered message is saved");
+    let statistics = std::fs::read_to_string(directory.path().join("smp-server-stats.log"))?;
+    assert!(statistics.contains("\nmsgSent="), "statistics are saved");
     let stored = std::fs::read_to_string(directory.path().join("smp-server-store.log"))?;
     assert!(stored.lines().count() >= 3, "queues are stored");
     println!("orderly end: 1 undelivered message saved for a queue of {} lines of log", stored.lines().count());
@@ -115,6 +122,10 @@ async fn show(address: &ServerAddress, log: &Log, faults: &Faults) -> Outcome<Qu
     full_disk(address, log, faults).await?;
     conversation.goes_on().await?;
     panicking_rounds(log).await?;
+    conversation.goes_on().await?;
+    panicking_relays(address, log).await?;
+    conversation.goes_on().await?;
+    panicking_names(address, log).await?;
     conversation.goes_on().await?;
     conversation.end().await?;
 
@@ -216,6 +227,33 @@ async fn panicking_rounds(log: &Log) -> Outcome {
     log.wait_for("Notifications restarted").await;
     arm(FaultPoint::Expirer);
     log.wait_for("Expirer restarted").await;
+    Ok(())
+}
+
+/// The connection to a relay panics: whoever asked for it is told, and the next one gets it.
+async fn panicking_relays(address: &ServerAddress, log: &Log) -> Outcome {
+    log.say("the relays panic");
+    let client = Client::connect(address, &Options::default()).await?;
+    arm(FaultPoint::Relays);
+    let refused = client.proxied_relay(address, None).await;
+    assert!(matches!(refused, Err(ClientError::Server(ErrorType::Internal))), "the request is answered");
+    log.wait_for("Relays restarted").await;
+    client.proxied_relay(address, None).await?;
+    Ok(())
+}
+
+/// A lookup panics: it is answered, and so is the next one, as well as can be without a resolver.
+async fn panicking_names(address: &ServerAddress, log: &Log) -> Outcome {
+    log.say("names panic");
+    let client = Client::connect(address, &Options::default()).await?;
+    let name = Name::parse(b"alice.simplex")?;
+    arm(FaultPoint::Names);
+    for reason in ["resolver error", "transport failure"] {
+        let refused = client.resolve(&name).await;
+        let expected = ErrorType::Name(NameError::Resolver(reason.to_owned()));
+        assert!(matches!(refused, Err(ClientError::Server(error)) if error == expected), "the lookup is answered");
+        log.wait_for("Names restarted").await;
+    }
     Ok(())
 }
 
