@@ -103,7 +103,7 @@ async fn b_225_resolver_that_misbehaves() {
         resolving(&[("NAMES", "resolver_timeout_ms", "300"), ("NAMES", "resolver_max_response_bytes", "1024")]).await;
     let client = server.connect().await;
     let ok = |body: &[u8]| [b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", body].concat();
-    let elsewhere = SilentRelay::start().await;
+    let mut elsewhere = SilentRelay::start().await;
     let redirect =
         format!("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:{}/\r\nContent-Length: 0\r\n\r\n", elsewhere.port);
     let long_head = format!("HTTP/1.1 200 OK\r\nX: {}\r\nContent-Length: 2\r\n\r\n{{}}", "x".repeat(100_000));

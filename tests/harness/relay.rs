@@ -48,7 +48,7 @@ impl SilentRelay {
     }
 
     /// Whether nobody has connected since.
-    pub fn is_untried(mut self) -> bool {
+    pub fn is_untried(&mut self) -> bool {
         self.accepted.try_recv().is_err()
     }
 
@@ -64,7 +64,6 @@ impl SilentRelay {
 pub struct Socks {
     pub port: u16,
     requests: mpsc::UnboundedReceiver<SocksRequest>,
-    _task: JoinHandle<()>,
 }
 
 /// What a SOCKS proxy was asked for.
@@ -83,14 +82,14 @@ impl Socks {
         let (listener, port) = listener().await;
         let (report, requests) = mpsc::unbounded_channel();
         let destination = server.port();
-        let _task = tokio::spawn(async move {
+        tokio::spawn(async move {
             let mut connections = JoinSet::new();
             let report = Arc::new(report);
             while let Ok((stream, _)) = listener.accept().await {
                 connections.spawn(pass_on(stream, destination, Arc::clone(&report)));
             }
         });
-        Self { port, requests, _task }
+        Self { port, requests }
     }
 
     /// The next request.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 /// What the resolver does with a request for a name.
 #[derive(Debug, Clone)]
@@ -40,7 +40,6 @@ struct State {
 pub struct Resolver {
     pub port: u16,
     state: Arc<Mutex<State>>,
-    _task: JoinHandle<()>,
 }
 
 impl Resolver {
@@ -51,7 +50,7 @@ impl Resolver {
         let state = State { answer: Answer::with(404, ""), health: 200, requests: Vec::new() };
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
-        let _task = tokio::spawn(async move {
+        tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let state = Arc::clone(&shared);
@@ -59,7 +58,7 @@ impl Resolver {
                 connections.spawn(async move { serve(stream, &state).await.unwrap_or_default() });
             }
         });
-        Self { port, state, _task }
+        Self { port, state }
     }
 
     /// Its URL.

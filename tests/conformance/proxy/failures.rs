@@ -11,7 +11,7 @@ use crate::harness::request::ed25519;
 use crate::harness::server::Server;
 
 /// The server has the same port after a restart.
-async fn stays_at_its_port(server: &Server) {
+fn stays_at_its_port(server: &Server) {
     server.set(("TRANSPORT", "port", &server.port().to_string()));
 }
 
@@ -29,7 +29,7 @@ async fn session_is_gone(through: &ProxiedRelay, to: &Recipient) {
 #[tokio::test]
 async fn b_213_relay_restarts() {
     let (proxy, mut relay) = (Server::start_with(FORGETFUL).await, Server::start().await);
-    stays_at_its_port(&relay).await;
+    stays_at_its_port(&relay);
     let recipient = Recipient::new(&relay.connect().await).await;
     let client = proxy.connect().await;
     let through = relay_through(&client, &relay).await;
@@ -61,7 +61,7 @@ async fn sends_in_the_end(client: &Client, relay: &Server, to: &Recipient, body:
 #[tokio::test]
 async fn b_212_relay_or_proxy_is_offline_for_a_while() {
     let (mut proxy, mut relay) = (Server::start_with(FORGETFUL).await, Server::start().await);
-    stays_at_its_port(&relay).await;
+    stays_at_its_port(&relay);
     let recipient = Recipient::new(&relay.connect().await).await;
     let client = proxy.connect().await;
     sends_in_the_end(&client, &relay, &recipient, b"1").await;
