@@ -146,6 +146,19 @@ async fn notifier_keys_of_all_kinds() {
     }
 }
 
+/// Deleting what is not there changes nothing, so nothing is written.
+#[tokio::test]
+async fn deleting_no_notifier_is_not_logged() {
+    let server = Server::start().await;
+    let client = server.connect().await;
+    let queue = Recipient::new(&client).await;
+    let lines = server.store_log();
+    queue.does(NDEL).await;
+    // What is written later is behind it.
+    Recipient::new(&client).await;
+    assert_eq!(server.store_log().len(), lines.len() + 1);
+}
+
 /// Notifications wait for their notifier, and come once: not again after a reconnection.
 #[tokio::test]
 async fn notifications_wait_for_their_notifier() {

@@ -11,9 +11,9 @@ use smp_client::protocol::version::Version;
 use smp_client::{Client, Event, NewQueueOptions, Reply, Request};
 
 use crate::harness::at_versions;
-use crate::harness::event::{assert_end, assert_quiet, next_event, waiting_events};
+use crate::harness::event::{assert_deleted, assert_end, assert_quiet, next_event, waiting_events};
 use crate::harness::party::{Recipient, Sender};
-use crate::harness::request::{By, SUB, ack, ask, ed448, ed25519, err, new, ok, reply, skey, subscribed, x25519};
+use crate::harness::request::{By, DEL, SUB, ack, ask, ed448, ed25519, err, new, ok, reply, skey, subscribed, x25519};
 use crate::harness::server::Server;
 use crate::harness::service::{Service, assert_service_end, queue_set, service_id, told};
 use crate::harness::wire::{Blocks, batch_of};
@@ -287,6 +287,24 @@ async fn queues_move_between_services() {
     b.takes(b"stayed").await;
     subscribes_all(&first, &[&b]).await;
     subscribes_all(&second, &[&a]).await;
+}
+
+/// A queue is deleted by another connection than that of its service: the service is told, and has one queue less.
+#[tokio::test]
+async fn deleted_queues_leave_their_service() {
+    let server = Server::start().await;
+    let service = Service::messaging().connect(&server).await;
+    let (plain, other) = (server.connect().await, Service::messaging().connect(&server).await);
+    let (first, _) = queue_of(&service, &plain).await;
+    let (second, _) = queue_of(&service, &plain).await;
+    let (third, _) = queue_of(&service, &plain).await;
+    let (others, _) = queue_of(&other, &plain).await;
+    first.on(&plain).does(DEL).await;
+    assert_deleted(&service, first.id()).await;
+    second.on(&other).does(DEL).await;
+    assert_deleted(&service, second.id()).await;
+    subscribes_all(&service, &[&third]).await;
+    subscribes_all(&other, &[&others]).await;
 }
 
 /// Services, their queues and IDs are in the store log.

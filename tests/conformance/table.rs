@@ -124,6 +124,19 @@ fn every_row_names_tests_that_exist() {
     }
 }
 
+/// `docs/differences.md` says of each difference which test proves it.
+#[test]
+fn differences_name_tests_that_exist() {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/differences.md");
+    let document = fs::read_to_string(document).unwrap();
+    let tests = tests();
+    let named: Vec<_> = document.split('`').filter(|word| word.contains("::")).collect();
+    assert!(named.len() > 10, "{named:?}");
+    for test in named {
+        assert!(tests.contains(test), "{test} is no test");
+    }
+}
+
 #[test]
 fn every_test_is_in_the_rows_of_its_checks() {
     let mut rows_of: BTreeMap<String, BTreeSet<u16>> = BTreeMap::new();

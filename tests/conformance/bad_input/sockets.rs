@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use smp_client::protocol::batch::MAX_TRANSMISSIONS;
 use smp_client::protocol::command::Command;
 use smp_client::protocol::id::EntityId;
@@ -161,5 +162,28 @@ async fn floods_of_silent_tls_clients() {
     let client = server.connect().await;
     bystander.exchanges_messages(&client).await;
     drop(silent);
+    bystander.is_served(&server).await;
+}
+
+/// More connections than the server may have files: they wait, and those that are there are served on.
+#[tokio::test]
+async fn no_descriptors_left() {
+    let server = Server::start().await;
+    let bystander = Bystander::new(&server).await;
+    let limit_files = |most: Option<u64>| {
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let limit = Rlimit { current: most.or(maximum), maximum };
+        prlimit(Some(server.process().pid()), Resource::Nofile, limit).expect("the limit of an own process can be set");
+    };
+    // As many as it has: descriptors are numbered from zero.
+    let open = std::fs::read_dir(format!("/proc/{}/fd", server.process().pid())).unwrap().count();
+    let logged = server.process().output().len();
+    limit_files(Some(open as u64));
+    let waiting = [tcp(&server).await, tcp(&server).await, tcp(&server).await];
+    server.logs(logged, "no resources for another connection").await;
+    bystander.exchanges_messages(&bystander.client).await;
+    limit_files(None);
+    bystander.is_served(&server).await;
+    drop(waiting);
     bystander.is_served(&server).await;
 }
