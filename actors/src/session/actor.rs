@@ -76,8 +76,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts a session on the current thread.
-    pub fn open(context: Arc<SessionContext>, session: ServerSession<SmpStream>) -> Addr<Self> {
+    /// Starts a session on the current thread, unless the server is about to end.
+    pub fn open(context: Arc<SessionContext>, session: ServerSession<SmpStream>) {
+        if !context.sessions.admit() {
+            return;
+        }
         Self::create(|actor| {
             let clock = context.clock.clone();
             let service = session.service.as_ref().map(|service| service.id);
@@ -89,7 +92,7 @@ impl Session {
             let this = Self { context, handle, outbox, closing, endings: Rc::default() };
             this.converse(actor.address(), session);
             this
-        })
+        });
     }
 
     /// Runs reader and writer until the connection is over, and then tells the actor.

@@ -16,19 +16,31 @@ pub struct Sessions {
     connected: Mutex<HashMap<u64, Arc<SessionHandle>>>,
     /// Sessions whose socket is not closed yet.
     open: AtomicUsize,
-    /// The server ends: sessions that come now are closed at once.
+    /// The server ends: no more sessions are admitted.
     closing: AtomicBool,
     closed: Notify,
 }
 
 impl Sessions {
-    /// Enters a new session under the next number.
+    /// Whether another session may begin; if so, it must be entered, and the end waits until it is closed.
+    ///
+    /// A session that began later could answer commands whose effects nobody would save any more.
+    pub(super) fn admit(&self) -> bool {
+        // In one order with `close_all` and `all_closed`: either this session is waited for or it is not admitted.
+        self.open.fetch_add(1, Ordering::SeqCst);
+        let is_admitted = !self.closing.load(Ordering::SeqCst);
+        if !is_admitted {
+            self.closed();
+        }
+        is_admitted
+    }
+
+    /// Enters an admitted session under the next number.
     pub(super) fn enter(&self, make: impl FnOnce(u64) -> SessionHandle) -> Arc<SessionHandle> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let handle = Arc::new(make(number));
-        self.open.fetch_add(1, Ordering::AcqRel);
         self.connected.lock().insert(number, Arc::clone(&handle));
-        if self.closing.load(Ordering::Acquire) {
+        if self.closing.load(Ordering::SeqCst) {
             handle.mailbox().close();
         }
         handle
@@ -41,19 +53,19 @@ impl Sessions {
 
     /// The socket of a session is closed.
     pub(super) fn closed(&self) {
-        if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.open.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.closed.notify_waiters();
         }
     }
 
     /// Number of sessions whose socket is open.
     pub fn open(&self) -> usize {
-        self.open.load(Ordering::Acquire)
+        self.open.load(Ordering::SeqCst)
     }
 
-    /// Closes all sessions, also those whose handshake is under way, and returns how many there were.
+    /// Closes all sessions, admits no more, and returns how many there were.
     pub fn close_all(&self) -> usize {
-        self.closing.store(true, Ordering::Release);
+        self.closing.store(true, Ordering::SeqCst);
         let open = self.all();
         for session in &open {
             session.mailbox().close();
@@ -85,5 +97,25 @@ impl Sessions {
     /// The sessions of this moment.
     pub fn all(&self) -> Vec<Arc<SessionHandle>> {
         self.connected.lock().values().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    #[test]
+    fn the_end_waits_for_who_was_admitted_and_admits_nobody() {
+        let sessions = Sessions::default();
+        assert!(sessions.admit());
+        sessions.close_all();
+        assert!(!sessions.admit());
+        let mut end = Box::pin(sessions.all_closed());
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(end.as_mut().poll(&mut context).is_pending());
+        sessions.closed();
+        assert!(end.as_mut().poll(&mut context).is_ready());
     }
 }
