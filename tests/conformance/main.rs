@@ -19,6 +19,7 @@ mod names;
 mod notifications;
 mod notifier_services;
 mod persistence;
+mod privacy;
 mod proxy;
 mod queues;
 mod quota;
