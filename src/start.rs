@@ -73,6 +73,7 @@ fn serve(directories: Directories, arguments: &StartArguments, logger: &Logger) 
     say_what_means_nothing(arguments, logger);
 
     let daily_stats = settings.store_log.log_stats.then(|| directories.daily_stats());
+    let metrics = settings.store_log.prometheus_interval.map(|interval| (interval, directories.metrics()));
     let server = Server::load(ServerParts {
         settings,
         directories,
@@ -88,6 +89,10 @@ fn serve(directories: Directories, arguments: &StartArguments, logger: &Logger) 
     };
     if let Some(path) = daily_stats {
         info!(logger, #log::PLAIN, "server stats log enabled: {}", path.display());
+    }
+    if let Some((interval, path)) = metrics {
+        let seconds = interval.as_secs();
+        info!(logger, #log::PLAIN, "Prometheus metrics saved every {seconds} seconds to {}", path.display());
     }
     Ok(server.run(sockets, |_| info!(logger, #log::NOTE, "Server started"))?)
 }

@@ -28,6 +28,7 @@ pub mod expirer;
 pub mod faults;
 mod guard;
 pub mod listener;
+pub mod metrics;
 pub mod names;
 pub mod notification;
 pub mod notifications;

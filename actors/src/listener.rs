@@ -24,6 +24,7 @@ use crate::guard::Guard;
 use crate::services::ServiceRegistrar;
 use crate::session::{Session, SessionContext};
 use crate::sockets::Transport;
+use crate::stats::{OpenConnection, PortStats};
 
 /// Between two attempts on a socket that does not work: it may be the machine that recovers.
 const BROKEN_PAUSE: Duration = Duration::from_secs(1);
@@ -35,6 +36,8 @@ pub struct ListenerParts {
     pub port: u16,
     /// What clients speak there.
     pub transport: Transport,
+    /// Counts its connections.
+    pub port_stats: Arc<PortStats>,
     /// Accepts TLS.
     pub tls: Arc<TlsServer>,
     /// Limit for TLS, and for the WebSocket on top of it where there is one.
@@ -186,8 +189,9 @@ impl Acceptor {
             return;
         }
         let this = Arc::clone(self);
+        let connection = OpenConnection::accepted(&self.parts.port_stats);
         actix_rt::spawn(async move {
-            let handshake = AssertUnwindSafe(this.handshake(stream)).catch_unwind().await;
+            let handshake = AssertUnwindSafe(this.handshake(stream, connection)).catch_unwind().await;
             drop(permit);
             if handshake.is_err() {
                 this.parts.guard.panicked();
@@ -195,7 +199,7 @@ impl Acceptor {
         });
     }
 
-    async fn handshake(&self, stream: TcpStream) {
+    async fn handshake(&self, stream: TcpStream, connection: OpenConnection) {
         faults::pass(FaultPoint::Handshake, None);
         let parts = &self.parts;
         let accepted = match self.accept(stream).await {
@@ -208,7 +212,7 @@ impl Acceptor {
         };
         match parts.handshake.run(accepted, async |request| parts.services.identify(request).await).await {
             Ok(session) => {
-                Session::open(Arc::clone(&parts.sessions), session);
+                Session::open(Arc::clone(&parts.sessions), session, connection);
             }
             Err(error) => debug!(parts.logger, "port {}: {error}", parts.port),
         }

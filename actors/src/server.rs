@@ -158,6 +158,7 @@ impl Server {
             state;
         let (end, ended) = oneshot::channel();
         let root = Supervisor::start_root(logger.clone(), handle_signals, end);
+        let metrics = place.metrics(settings.store_log.prometheus_interval);
         let seed = Seed {
             settings,
             credential,
@@ -169,6 +170,7 @@ impl Server {
             activity,
             from_time,
             daily_stats: place.daily_stats(),
+            metrics,
             stats,
             clock,
             threads,

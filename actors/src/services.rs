@@ -88,6 +88,13 @@ impl Services {
         })
     }
 
+    /// Numbers of the sessions that are subscribed for services in this area, each with its number of queues.
+    pub fn subscribers(&self, kind: AreaKind) -> Vec<(u64, u64)> {
+        let known = self.known.read();
+        let areas = known.by_id.values().map(|service| service.area(kind));
+        areas.filter_map(|area| Some((area.subscriber()?.number(), area.counted().count.unsigned_abs()))).collect()
+    }
+
     fn with_fingerprint(&self, fingerprint: &[u8; 32]) -> Option<Arc<Service>> {
         let known = self.known.read();
         known.by_fingerprint.get(fingerprint).and_then(|id| known.by_id.get(id)).cloned()

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use slog::{Logger, warn};
@@ -14,6 +14,7 @@ use smp_store::error::FileError;
 use smp_store::files::Files;
 use smp_store::message_queue::MessageQueue;
 use smp_store::messages_log::{self, RestoreRules};
+use smp_store::names::METRICS;
 use smp_store::ntfs_log::{self, RestoredNotifications, StoredNotification};
 use smp_store::record::{QueueRecord, ServiceRecord};
 use smp_store::restoration::{Restoration, RestoreError};
@@ -25,6 +26,7 @@ use thiserror::Error;
 
 use crate::activity::{ActiveHashes, Activity};
 use crate::directory::Directory;
+use crate::metrics::MetricsFile;
 use crate::notification::PendingNotification;
 use crate::notifications::NotificationArea;
 use crate::queue::Queue;
@@ -372,6 +374,12 @@ impl Place {
         stats_log::save(Arc::clone(&self.files), &self.path, stats)?;
         note!(self.logger, "server stats saved");
         Ok(())
+    }
+
+    /// Where the metrics go, if they are written in some interval.
+    pub fn metrics(&self, interval: Option<Duration>) -> Option<MetricsFile> {
+        let interval = interval?;
+        Some(MetricsFile { files: Arc::clone(&self.files), path: self.path.join(METRICS), interval })
     }
 
     /// Where the daily statistics go, if they are kept.

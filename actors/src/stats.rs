@@ -1,10 +1,15 @@
 //! Counters of what the server did (behaviour.md §9.1). Whoever does a thing counts it; the collector reads.
 
+mod ack_times;
+mod ports;
 mod saved;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use smp_protocol::command::QueueSet;
+
+pub use ack_times::{AckTimes, CountedTimes, bucket};
+pub use ports::{OpenConnection, PortStats};
 
 /// A number that grows, until the collector takes it.
 #[derive(Debug, Default)]
@@ -189,6 +194,8 @@ pub struct MessageStats {
     pub sent_with_notification: Counter,
     /// Removed by `ACK`, with the notification flag.
     pub received_with_notification: Counter,
+    /// How long messages waited for their `ACK`.
+    pub ack_times: AckTimes,
     /// Messages stored now.
     pub now: Gauge,
 }

@@ -1,4 +1,5 @@
-//! The statistics collector: puts the counters of all actors together, once a day as a line of CSV, at the end to be saved.
+//! The statistics collector: puts the counters of all actors together, once a day as a line of CSV, in an interval as
+//! metrics, at the end to be saved.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,11 +18,15 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
+use crate::metrics::{self, Census, MetricsFile, Moment, Watched};
 use crate::registry::{QueueRegistry, TakeActivity};
 use crate::services::{AreaKind, Services};
 use crate::stats::Stats;
 
 const DAY: i64 = 86400;
+
+/// All active queues are counted.
+const EVERY_PERIOD: PeriodEnds = PeriodEnds { day: true, week: true, month: true };
 
 /// What the collector works with.
 #[derive(Clone)]
@@ -38,6 +43,8 @@ pub struct CollectorParts {
     pub from_time: Arc<Mutex<SystemTime>>,
     /// Where the daily line goes; `None`: nowhere.
     pub daily: Option<(Arc<dyn Files>, PathBuf)>,
+    /// Where the metrics go, if they are written, and what they are made from.
+    pub metrics: Option<(MetricsFile, Watched)>,
     /// The time.
     pub clock: Clock,
     /// Keeps panics inside.
@@ -66,6 +73,18 @@ impl StatsCollector {
         context.run_later(Duration::from_secs(left.unsigned_abs()), |this, context| {
             actix_rt::spawn(this.parts.clone().end_day());
             this.wait_for_midnight(context);
+        });
+    }
+
+    /// Writes the metrics in their interval.
+    fn watch(&self, context: &mut Context<Self>) {
+        let Some((file, _)) = &self.parts.metrics else { return };
+        context.run_interval(file.interval, |this, context| {
+            if this.parts.guard.run(|| faults::pass(FaultPoint::StatsCollector, None)).is_none() {
+                context.stop();
+                return;
+            }
+            actix_rt::spawn(this.parts.clone().write_metrics());
         });
     }
 }
@@ -115,6 +134,36 @@ impl CollectorParts {
         }
     }
 
+    /// Writes the metrics of this moment.
+    async fn write_metrics(self) {
+        let Some((file, watched)) = &self.metrics else { return };
+        let text = self.metrics_text(watched).await;
+        let file = file.clone();
+        // Writing waits for the disk.
+        let written = actix_rt::task::spawn_blocking(move || file.write(&text)).await;
+        if let Ok(Err(failure)) = written {
+            error!(self.logger, "{failure}; the metrics are those of before");
+        }
+    }
+
+    async fn metrics_text(&self, watched: &Watched) -> String {
+        let activity = self.activity(PeriodEnds::default()).await;
+        let (Watched { sessions, notifications, ports }, now) = (watched, self.clock.now());
+        let census = Census::take(&self.directory, &self.services, sessions, &notifications.area, now).await;
+        metrics::text(&Moment {
+            now: SystemTime::now(),
+            snapshot: &self.stats.snapshot(*self.from_time.lock()),
+            stats: &self.stats,
+            active: active_counts(&activity.all.to_saved(), EVERY_PERIOD),
+            active_ntf: active_counts(&activity.with_notification.to_saved(), EVERY_PERIOD),
+            stored: self.stored_counts(),
+            census: &census,
+            ports,
+            sessions: sessions.len(),
+            threads: metrics::threads(),
+        })
+    }
+
     async fn snapshot(self) -> StatsSnapshot {
         let activity = self.activity(PeriodEnds::default()).await;
         StatsSnapshot {
@@ -139,6 +188,7 @@ impl Actor for StatsCollector {
 
     fn started(&mut self, context: &mut Self::Context) {
         self.wait_for_midnight(context);
+        self.watch(context);
     }
 }
 

@@ -23,13 +23,14 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::expirer::Expirer;
 use crate::listener::{Drain, Listener, Open};
+use crate::metrics::{MetricsFile, Watched};
 use crate::names::Resolver;
 use crate::notifications::{NotificationArea, NotificationDesk};
 use crate::registry::QueueRegistry;
 use crate::services::Services;
 use crate::session::Sessions;
 use crate::sockets::{PortSockets, Sockets};
-use crate::stats::Stats;
+use crate::stats::{PortStats, Stats};
 use crate::stats_collector::StatsCollector;
 use crate::store_log_writer::StoreLogWriter;
 use crate::supervisor::{Root, Supervisor};
@@ -59,6 +60,8 @@ pub struct Seed {
     pub from_time: Arc<Mutex<SystemTime>>,
     /// Where the daily statistics go, if they are kept.
     pub daily_stats: Option<(Arc<dyn Files>, PathBuf)>,
+    /// Where the metrics go, if they are written.
+    pub metrics: Option<MetricsFile>,
     /// Counters.
     pub stats: Arc<Stats>,
     /// The time.
@@ -130,10 +133,17 @@ impl Tree {
             forwarding: soil.forwarding(&relay_arbiter),
             names: soil.names(seed.resolver),
         };
+        let ports: Arc<[_]> = seed.sockets.ports.iter().map(|port| PortStats::new(port.address.port())).collect();
+        let watched = Watched {
+            sessions: Arc::clone(&soil.sessions),
+            notifications: notifications.clone(),
+            ports: Arc::clone(&ports),
+        };
+        let metrics = seed.metrics.map(|file| (file, watched));
         let mut tree = Self {
             listening: Vec::new(),
             sessions: Arc::clone(&soil.sessions),
-            stats: soil.stats_collector(&shards, seed.from_time, seed.daily_stats),
+            stats: soil.stats_collector(&shards, seed.from_time, seed.daily_stats, metrics),
             _expirer: soil.expirer(&shards),
             shards,
             notifications,
@@ -144,17 +154,24 @@ impl Tree {
             writer_arbiter,
             logger: soil.logger.clone(),
         };
-        tree.listen_everywhere(&soil, &shared, credential, seed.sockets);
+        tree.listen_everywhere(&soil, &shared, credential, seed.sockets, &ports);
         tree
     }
 
-    fn listen_everywhere(&mut self, soil: &Soil, shared: &Shared, credential: Credential, sockets: Sockets) {
+    fn listen_everywhere(
+        &mut self,
+        soil: &Soil,
+        shared: &Shared,
+        credential: Credential,
+        sockets: Sockets,
+        ports: &[Arc<PortStats>],
+    ) {
         let alpn: Vec<&[u8]> = soil.settings.limits.alpn.iter().map(String::as_bytes).collect();
         let tls = Arc::new(TlsServer::new(credential, &alpn));
-        for PortSockets { port, transport, address, sockets } in sockets.ports {
+        for (PortSockets { port, transport, address, sockets }, stats) in sockets.ports.into_iter().zip(ports) {
             for (home, (socket, arbiter)) in sockets.into_iter().zip(&self.arbiters).enumerate() {
                 let sessions = soil.session_context(home, shared);
-                let parts = soil.listener_parts((port, transport), home, &tls, sessions, self.store_log.clone());
+                let parts = soil.listener_parts((port, transport), stats, home, &tls, sessions, self.store_log.clone());
                 let listener = Restarting::start_in_arbiter(&arbiter.handle(), |_| Listener::new(socket, parts));
                 self.listeners.push(listener);
             }

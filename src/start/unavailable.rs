@@ -9,7 +9,6 @@ pub fn warn(settings: &Settings, logger: &Logger) {
     let (transport, web) = (&settings.transport, &settings.web);
     let asked_for = [
         (transport.control_port.is_some(), "[TRANSPORT] control_port", "it has no control port"),
-        (settings.store_log.prometheus_interval.is_some(), "[STORE_LOG] prometheus_interval", "it writes no metrics"),
         (web.static_path.is_some() || web.http.is_some() || web.https.is_some(), "[WEB]", "it serves no pages"),
     ];
     for (_, setting, reason) in asked_for.iter().filter(|(asked_for, ..)| *asked_for) {

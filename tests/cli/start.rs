@@ -169,7 +169,6 @@ fn what_the_server_does_not_understand_or_do_is_a_warning() {
     let ini = place.ini() + "\nstray line\n[AUTH\nkey = value\n[OTHER]\nkey = value\n";
     place.write_ini(ini);
     place.set("control_port", "5224");
-    place.set("prometheus_interval", "60");
     let ended = place.run(["start", "-m"]);
     let file = place.directories.ini();
     let at = |line: usize, text: &str| format!("{}:{line}: {text}", file.display());
@@ -181,7 +180,6 @@ fn what_the_server_does_not_understand_or_do_is_a_warning() {
             &at(line + 1, "not a section name; all keys up to the next section are ignored"),
             &at(line + 4, "unknown key key in section [OTHER] is ignored"),
             "[TRANSPORT] control_port means nothing to this version of smp-server: it has no control port",
-            "[STORE_LOG] prometheus_interval means nothing to this version of smp-server: it writes no metrics",
             "[WEB] means nothing to this version of smp-server: it serves no pages",
         ]
     );

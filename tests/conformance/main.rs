@@ -15,6 +15,7 @@ mod full_disk;
 mod get;
 mod hand_over;
 mod links;
+mod metrics;
 mod names;
 mod notifications;
 mod notifier_services;

@@ -13,6 +13,7 @@ pub const STORE_LOG: &str = "smp-server-store.log";
 pub const MESSAGES: &str = "smp-server-messages.log";
 pub const NOTIFICATIONS: &str = "smp-server-ntfs.log";
 pub const STATISTICS: &str = "smp-server-stats.log";
+pub const METRICS: &str = "smp-server-metrics.txt";
 
 /// An ID as it stands in the files.
 pub fn base64url(id: impl AsRef<[u8]>) -> String {

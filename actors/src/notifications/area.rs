@@ -74,6 +74,11 @@ impl NotificationArea {
         subscriber.is_some_and(|subscriber| subscriber.is(session))
     }
 
+    /// Number of notifiers that are subscribed one by one, and of sessions that are subscribed to any.
+    pub fn subscriptions(&self) -> (u64, u64) {
+        (self.sessions.values().map(|notifiers| notifiers.len() as u64).sum(), self.sessions.len() as u64)
+    }
+
     /// Takes a subscription away from a session and tells it why.
     fn end(&mut self, session: &SessionHandle, id: NotifierId, event: Event) {
         self.unlist(session, &id);

@@ -8,7 +8,7 @@ use smp_store::message_queue::{StoredContent, StoredMessage};
 
 use super::batch::{Answer, Executed, Requester};
 use super::shard::{Shard, Step};
-use crate::queue::{LiveGuard, Queue, SubscriptionKind};
+use crate::queue::{Delivered, LiveGuard, Queue, SubscriptionKind};
 
 impl Shard {
     /// Removes the acknowledged message, if it is still the oldest, and after `SUB` delivers the next one.
@@ -23,13 +23,11 @@ impl Shard {
     ) -> Step {
         let session = &requester.session;
         let Some((subscriber, kind)) = live.of_session(session) else { return ErrorType::NoMessage.into() };
-        if !subscriber.delivered.is_some_and(|delivered| id.is_empty() || delivered.id.as_ref() == id) {
-            return ErrorType::NoMessage.into();
-        }
-        subscriber.delivered = None;
+        let acknowledged = subscriber.delivered.take_if(|delivered| id.is_empty() || delivered.id.as_ref() == id);
+        let Some(delivered) = acknowledged else { return ErrorType::NoMessage.into() };
         let removed = MessageId::try_from(id).ok().and_then(|id| live.messages.remove_first(&id));
         if let Some(message) = removed {
-            self.count_received(queue, &message, kind);
+            self.count_received(queue, &message, kind, delivered);
         }
         match kind {
             SubscriptionKind::Prohibited => Step::Done(Executed::OK),
@@ -41,11 +39,12 @@ impl Shard {
     }
 
     /// A marker counts in no statistic.
-    fn count_received(&mut self, queue: &Queue, message: &StoredMessage, kind: SubscriptionKind) {
+    fn count_received(&mut self, queue: &Queue, message: &StoredMessage, kind: SubscriptionKind, delivered: Delivered) {
         let StoredContent::Message { notify, .. } = message.content else { return };
         self.activity.note(queue.recipient_id(), notify);
         let stats = &self.stats.messages;
         stats.received.count();
+        stats.ack_times.count(self.now().saturating_sub(delivered.at));
         stats.now.change(-1);
         if kind == SubscriptionKind::Prohibited {
             stats.received_by_get.count();

@@ -34,7 +34,7 @@ use crate::notifications::NotificationDesk;
 use crate::registry::Unsubscribe;
 use crate::relays::Forwarding;
 use crate::session_handle::{Delivery, Event, NotifierEvent, SessionHandle, SessionMailbox};
-use crate::stats::Stats;
+use crate::stats::{OpenConnection, Stats};
 
 /// What all sessions of a thread work with.
 pub struct SessionContext {
@@ -77,7 +77,7 @@ pub struct Session {
 
 impl Session {
     /// Starts a session on the current thread, unless the server is about to end.
-    pub fn open(context: Arc<SessionContext>, session: ServerSession<SmpStream>) {
+    pub fn open(context: Arc<SessionContext>, session: ServerSession<SmpStream>, connection: OpenConnection) {
         if !context.sessions.admit() {
             return;
         }
@@ -90,13 +90,13 @@ impl Session {
             let outbox = Rc::new(Outbox::new(Arc::clone(&handle), context.queue_size));
             let closing = Rc::new(Notify::new());
             let this = Self { context, handle, outbox, closing, endings: Rc::default() };
-            this.converse(actor.address(), session);
+            this.converse(actor.address(), session, connection);
             this
         });
     }
 
     /// Runs reader and writer until the connection is over, and then tells the actor.
-    fn converse(&self, actor: Addr<Self>, session: ServerSession<SmpStream>) {
+    fn converse(&self, actor: Addr<Self>, session: ServerSession<SmpStream>, connection: OpenConnection) {
         let (terms, source, sink) = Terms::of(session);
         let terms = Rc::new(terms);
         let context = &self.context;
@@ -137,6 +137,7 @@ impl Session {
                     actor.do_send(Disconnected);
                 }
             }
+            drop(connection);
         });
     }
 

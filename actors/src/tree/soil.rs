@@ -22,6 +22,7 @@ use crate::directory::Directory;
 use crate::expirer::{Expirer, ExpiryTimes};
 use crate::guard::Guard;
 use crate::listener::ListenerParts;
+use crate::metrics::{MetricsFile, Watched};
 use crate::names::{NameResolution, Names, Probe, Resolver};
 use crate::notifications::{NotificationArea, NotificationDesk, NotificationTimes, Notifications};
 use crate::registry::{ChangeLog, Peers, Policy, QueueRegistry, Shard, ShardParts, ShardPeers};
@@ -29,7 +30,7 @@ use crate::relays::{Forwarding, RelayConnector, RelayTable, RelayTimes, Relays};
 use crate::services::{ServiceRegistrar, Services};
 use crate::session::{ErrandLimits, RegistryShards, SessionContext, Sessions, SubscriptionBooks};
 use crate::sockets::Transport;
-use crate::stats::Stats;
+use crate::stats::{PortStats, Stats};
 use crate::stats_collector::{CollectorParts, StatsCollector};
 use crate::store_log_writer::{ShardLog, StoreLogWriter};
 use crate::supervisor::ChildReport;
@@ -150,6 +151,7 @@ impl Soil {
         shards: &Arc<[Addr<QueueRegistry>]>,
         from_time: Arc<Mutex<SystemTime>>,
         daily: Option<(Arc<dyn Files>, PathBuf)>,
+        metrics: Option<(MetricsFile, Watched)>,
     ) -> Addr<StatsCollector> {
         let parts = CollectorParts {
             stats: Arc::clone(&self.stats),
@@ -158,6 +160,7 @@ impl Soil {
             services: Arc::clone(&self.services),
             from_time,
             daily,
+            metrics,
             clock: self.clock.clone(),
             guard: self.guard("StatsCollector"),
             logger: self.logger.clone(),
@@ -195,6 +198,7 @@ impl Soil {
     pub fn listener_parts(
         &self,
         (port, transport): (u16, Transport),
+        port_stats: &Arc<PortStats>,
         home: usize,
         tls: &Arc<TlsServer>,
         sessions: SessionContext,
@@ -204,6 +208,7 @@ impl Soil {
         ListenerParts {
             port,
             transport,
+            port_stats: Arc::clone(port_stats),
             tls: Arc::clone(tls),
             tls_limit: limits.tls_handshake_timeout,
             handshake: ServerHandshake { versions: versions(&self.settings), limit: limits.smp_handshake_timeout },

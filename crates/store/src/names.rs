@@ -10,6 +10,8 @@ pub const NTFS_LOG: &str = "smp-server-ntfs.log";
 pub const STATS_LOG: &str = "smp-server-stats.log";
 /// One CSV line a day.
 pub const DAILY_CSV: &str = "smp-server-stats.daily.log";
+/// Metrics, written anew in an interval.
+pub const METRICS: &str = "smp-server-metrics.txt";
 /// Locked while a server runs; ours only, ignored by the reference.
 pub const LOCK: &str = "smp-server.lock";
 /// Present only while the files of an orderly stop are being set aside; ours only.
