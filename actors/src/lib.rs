@@ -23,6 +23,7 @@ macro_rules! note {
 pub mod activity;
 mod block_pool;
 pub mod clock;
+pub mod control_port;
 pub mod directory;
 pub mod expirer;
 pub mod faults;

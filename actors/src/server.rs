@@ -170,6 +170,7 @@ impl Server {
             activity,
             from_time,
             daily_stats: place.daily_stats(),
+            place: place.clone(),
             metrics,
             stats,
             clock,

@@ -1,6 +1,6 @@
 //! The listening sockets of the server, bound before its state is touched: a port in use must not cost a compaction.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::thread::available_parallelism;
 
 use smp_config::settings::Settings;
@@ -9,6 +9,8 @@ use smp_transport::listener::{Address, BoundSocket, ListenError};
 /// Sockets of all ports, one per thread. Connections wait until the server runs.
 pub struct Sockets {
     pub(crate) ports: Vec<PortSockets>,
+    /// Of the control port, on this machine only.
+    pub(crate) control: Option<TcpListener>,
 }
 
 /// What clients speak on a port.
@@ -39,8 +41,17 @@ impl Sockets {
         let tls = settings.transport.ports.iter().map(|port| (*port, Transport::Tls));
         let websockets = settings.transport.websocket_ports.iter().map(|port| (*port, Transport::WebSockets));
         let ports = tls.chain(websockets).map(|(port, transport)| PortSockets::bind(port, transport, threads));
-        ports.collect::<Result<_, _>>().map(|ports| Self { ports })
+        let ports = ports.collect::<Result<_, _>>()?;
+        let control = settings.transport.control_port.map(bind_control).transpose()?;
+        Ok(Self { ports, control })
     }
+}
+
+/// The control port has no TLS: nobody else's machine may reach it.
+fn bind_control(port: u16) -> Result<TcpListener, ListenError> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let socket = TcpListener::bind(address).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
+    socket.map_err(|source| ListenError { address: Address::Only(address), source })
 }
 
 impl PortSockets {

@@ -198,6 +198,23 @@ impl Supervised for StatsCollector {
     }
 }
 
+/// Asks for all statistics of this moment, and for what is stored.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "(StatsSnapshot, StoredCounts)")]
+pub struct Totals;
+
+impl Handler<Totals> for StatsCollector {
+    type Result = ResponseFuture<(StatsSnapshot, StoredCounts)>;
+
+    fn handle(&mut self, _: Totals, _: &mut Self::Context) -> Self::Result {
+        let parts = self.parts.clone();
+        Box::pin(async move {
+            let stored = parts.stored_counts();
+            (parts.snapshot().await, stored)
+        })
+    }
+}
+
 /// Asks for all statistics of this moment.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "StatsSnapshot")]

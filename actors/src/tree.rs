@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use self::soil::{Shared, Soil};
 use crate::activity::Activity;
 use crate::clock::Clock;
+use crate::control_port::ControlPort;
 use crate::directory::Directory;
 use crate::expirer::Expirer;
 use crate::listener::{Drain, Listener, Open};
@@ -30,6 +31,7 @@ use crate::registry::QueueRegistry;
 use crate::services::Services;
 use crate::session::Sessions;
 use crate::sockets::{PortSockets, Sockets};
+use crate::state::Place;
 use crate::stats::{PortStats, Stats};
 use crate::stats_collector::StatsCollector;
 use crate::store_log_writer::StoreLogWriter;
@@ -60,6 +62,8 @@ pub struct Seed {
     pub from_time: Arc<Mutex<SystemTime>>,
     /// Where the daily statistics go, if they are kept.
     pub daily_stats: Option<(Arc<dyn Files>, PathBuf)>,
+    /// Where the state is saved, also when the operator asks for it.
+    pub place: Place,
     /// Where the metrics go, if they are written.
     pub metrics: Option<MetricsFile>,
     /// Counters.
@@ -86,6 +90,7 @@ pub struct Tree {
     pub(crate) store_log: Option<Addr<StoreLogWriter>>,
     listeners: Vec<Addr<Listener>>,
     _expirer: Addr<Expirer>,
+    _control_port: Option<Addr<ControlPort>>,
     /// One per thread of sessions and shards.
     arbiters: Vec<Arbiter>,
     /// Of the connections to other relays.
@@ -139,11 +144,18 @@ impl Tree {
             notifications: notifications.clone(),
             ports: Arc::clone(&ports),
         };
-        let metrics = seed.metrics.map(|file| (file, watched));
+        let metrics = seed.metrics.map(|file| (file, watched.clone()));
+        let from_time = *seed.from_time.lock();
+        let stats = soil.stats_collector(&shards, seed.from_time, seed.daily_stats, metrics);
+        let control_port = seed
+            .sockets
+            .control
+            .map(|socket| soil.control_port(socket, &shards, watched, stats.clone(), seed.place, from_time));
         let mut tree = Self {
             listening: Vec::new(),
             sessions: Arc::clone(&soil.sessions),
-            stats: soil.stats_collector(&shards, seed.from_time, seed.daily_stats, metrics),
+            stats,
+            _control_port: control_port,
             _expirer: soil.expirer(&shards),
             shards,
             notifications,
@@ -154,7 +166,7 @@ impl Tree {
             writer_arbiter,
             logger: soil.logger.clone(),
         };
-        tree.listen_everywhere(&soil, &shared, credential, seed.sockets, &ports);
+        tree.listen_everywhere(&soil, &shared, credential, seed.sockets.ports, &ports);
         tree
     }
 
@@ -163,12 +175,12 @@ impl Tree {
         soil: &Soil,
         shared: &Shared,
         credential: Credential,
-        sockets: Sockets,
+        sockets: Vec<PortSockets>,
         ports: &[Arc<PortStats>],
     ) {
         let alpn: Vec<&[u8]> = soil.settings.limits.alpn.iter().map(String::as_bytes).collect();
         let tls = Arc::new(TlsServer::new(credential, &alpn));
-        for (PortSockets { port, transport, address, sockets }, stats) in sockets.ports.into_iter().zip(ports) {
+        for (PortSockets { port, transport, address, sockets }, stats) in sockets.into_iter().zip(ports) {
             for (home, (socket, arbiter)) in sockets.into_iter().zip(&self.arbiters).enumerate() {
                 let sessions = soil.session_context(home, shared);
                 let parts = soil.listener_parts((port, transport), stats, home, &tls, sessions, self.store_log.clone());

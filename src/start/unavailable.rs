@@ -6,12 +6,8 @@ use smp_config::settings::Settings;
 
 /// Logs a warning for each part that is asked for and missing.
 pub fn warn(settings: &Settings, logger: &Logger) {
-    let (transport, web) = (&settings.transport, &settings.web);
-    let asked_for = [
-        (transport.control_port.is_some(), "[TRANSPORT] control_port", "it has no control port"),
-        (web.static_path.is_some() || web.http.is_some() || web.https.is_some(), "[WEB]", "it serves no pages"),
-    ];
-    for (_, setting, reason) in asked_for.iter().filter(|(asked_for, ..)| *asked_for) {
-        warn!(logger, "{setting} means nothing to this version of smp-server: {reason}");
+    let web = &settings.web;
+    if web.static_path.is_some() || web.http.is_some() || web.https.is_some() {
+        warn!(logger, "[WEB] means nothing to this version of smp-server: it serves no pages");
     }
 }

@@ -71,7 +71,7 @@ host = smp.example.org,abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrstuvwx.
 port = {port},{other port}
 log_tls_errors = off
 websockets = off
-control_port = 5224
+control_port = {control port}
 
 [PROXY]
 own_server_domains = example.org,example.net
@@ -161,7 +161,8 @@ fn said(era: &str) -> String {
              Server source code: https://github.com/simplex-chat/simplexmq\nStore log: {{store log}}\n\
              Serving SMP protocol on port {{port}} (TLS)...\nServing SMP protocol on port {{other port}} (TLS)...{NOT_443}\n\
              expiring messages after 21 days\nexpiring clients inactive for 21600 seconds every 3600 seconds\n\
-             creating new queues allowed\nserver stats log enabled: {{state}}/smp-server-stats.daily.log"
+             creating new queues allowed\nserver stats log enabled: {{state}}/smp-server-stats.daily.log\n\
+             Prometheus metrics saved every 60 seconds to {{state}}/smp-server-metrics.txt"
         ),
         _ => format!(
             "Server address: smp://{{fingerprint}}:YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXoxMjM0NTY=@smp.example.org:{{port}}\n\
@@ -178,11 +179,12 @@ fn every_era_starts_as_it_did() {
         let place = Place::empty();
         place.run(["init", "-y", "-a", algorithm]).succeeded();
         let fingerprint = fs::read_to_string(place.directories.fingerprint()).unwrap();
-        let (port, other_port) = (free_port().to_string(), free_port().to_string());
+        let [port, other_port, control_port] = [(); 3].map(|()| free_port().to_string());
         let fill = |text: &str| {
             [
                 ("{port}", port.as_str()),
                 ("{other port}", &other_port),
+                ("{control port}", &control_port),
                 ("{config}", place.directories.config.to_str().unwrap()),
                 ("{state}", place.directories.state.to_str().unwrap()),
                 ("{store log}", place.directories.store_log().to_str().unwrap()),

@@ -179,7 +179,6 @@ fn what_the_server_does_not_understand_or_do_is_a_warning() {
             &at(line, "ignored: neither `key = value` nor `[section]`"),
             &at(line + 1, "not a section name; all keys up to the next section are ignored"),
             &at(line + 4, "unknown key key in section [OTHER] is ignored"),
-            "[TRANSPORT] control_port means nothing to this version of smp-server: it has no control port",
             "[WEB] means nothing to this version of smp-server: it serves no pages",
         ]
     );

@@ -8,6 +8,8 @@
 mod harness;
 
 mod bad_input;
+mod blocking;
+mod control_port;
 mod conversation;
 mod crowd;
 mod expiry;

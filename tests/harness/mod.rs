@@ -8,12 +8,14 @@
 //! | [`state`] | what the server leaves on disk |
 //! | [`request`] | single commands and their replies, also such as no honest client sends |
 //! | [`party`] | recipients, senders, notifiers |
+//! | [`control`] | the control port |
 //! | [`relay`] | relays that never answer, SOCKS proxies |
 //! | [`resolver`] | a resolver of names that answers well or badly |
 //! | [`service`] | clients with a certificate |
 //! | [`event`] | what the server sends by itself, and that it sends nothing |
 //! | [`wire`] | connections below the client: blocks, TLS, TCP |
 
+pub mod control;
 pub mod event;
 pub mod ini;
 pub mod output;

@@ -22,6 +22,8 @@ pub struct Census {
     pub pending: PendingAcks,
     /// Connections with such messages.
     pub waiting_sessions: u64,
+    /// Subscriptions by `GET`.
+    pub getters: u64,
 }
 
 /// Subscriptions of one area.
@@ -61,6 +63,7 @@ impl Census {
                 let Some(live) = queue.live_if_any() else { continue };
                 let subscriber = live.subscriber.as_ref().filter(|subscriber| subscriber.is_current());
                 census.messages.queues += u64::from(subscriber.is_some() && !of_service);
+                census.getters += live.getters.len() as u64;
                 for of in subscriber.into_iter().chain(&live.getters) {
                     census.pending.note(of, now, &mut waiting);
                 }

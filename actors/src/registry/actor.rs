@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use super::batch::Batch;
 use super::change::AppendResult;
 use super::expire::Expired;
+use super::operator::OperatorJob;
 use super::services::Peers;
 use super::shard::Shard;
 use crate::activity::{Activity, PeriodEnds};
@@ -101,6 +102,14 @@ impl Handler<Appended> for QueueRegistry {
                 shard.appended(token, appended.result);
             }
         });
+    }
+}
+
+impl Handler<OperatorJob> for QueueRegistry {
+    type Result = ();
+
+    fn handle(&mut self, job: OperatorJob, context: &mut Self::Context) {
+        self.work(context, |shard| shard.operate(job));
     }
 }
 

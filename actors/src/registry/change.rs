@@ -11,8 +11,10 @@ use smp_protocol::error::ErrorType;
 use smp_store::date::Date;
 use smp_store::log_record::LogRecord;
 use smp_store::record::{Link, QueueRecord, QueueStatus};
+use tokio::sync::oneshot;
 
 use super::batch::{Executed, Requester, Slot};
+use super::operator::{OperatorAnswer, OperatorJob};
 use super::shard::{Shard, Step};
 use crate::queue::{ChangeToken, LiveGuard, Queue};
 use crate::session_handle::SessionHandle;
@@ -31,10 +33,11 @@ pub trait ChangeLog: Send {
 /// A change on its way to the log.
 pub(super) struct PendingChange {
     queue: Arc<Queue>,
-    cause: Arc<SessionHandle>,
+    /// `None`: the operator.
+    cause: Option<Arc<SessionHandle>>,
     record: LogRecord,
     then: Then,
-    parked: VecDeque<Job>,
+    parked: VecDeque<Parked>,
 }
 
 /// What follows a change.
@@ -43,15 +46,16 @@ pub(super) enum Then {
     Answer(Slot, Executed),
     /// The command is executed again, on the changed record.
     Resume(Job),
+    /// The operator is told.
+    Tell(oneshot::Sender<OperatorAnswer>, OperatorAnswer),
 }
 
-impl Then {
-    fn slot(&self) -> Slot {
-        match self {
-            Self::Answer(slot, _) => *slot,
-            Self::Resume(job) => job.slot,
-        }
-    }
+/// What waits for a change.
+pub(super) enum Parked {
+    /// A command of a client.
+    Command(Job),
+    /// A command of the operator.
+    Operator(OperatorJob),
 }
 
 /// A command with everything that its execution needs.
@@ -67,7 +71,7 @@ impl Shard {
     /// Sends a validated change to the log. Without a log it is applied at once.
     pub(super) fn change(
         &mut self,
-        cause: &Arc<SessionHandle>,
+        cause: Option<&Arc<SessionHandle>>,
         queue: &Arc<Queue>,
         mut live: LiveGuard<'_>,
         record: LogRecord,
@@ -75,10 +79,14 @@ impl Shard {
     ) -> Step {
         let Some(log) = &self.log else {
             drop(live);
-            self.apply(Some(cause), queue, record);
+            self.apply(cause, queue, record);
             return match then {
                 Then::Answer(_, executed) => Step::Done(executed),
                 Then::Resume(job) => self.execute(Job { is_resumed: true, ..job }),
+                Then::Tell(reply, answer) => {
+                    let _ = reply.send(answer);
+                    Step::Waiting
+                }
             };
         };
         let token = self.next_change;
@@ -87,7 +95,7 @@ impl Shard {
         drop(live);
         let mut line = Vec::with_capacity(256);
         record.write(&mut line);
-        let (cause, queue) = (Arc::clone(cause), Arc::clone(queue));
+        let (cause, queue) = (cause.cloned(), Arc::clone(queue));
         self.changes.insert(token, PendingChange { queue, cause, record, then, parked: VecDeque::new() });
         log.append(line, Some(token));
         Step::Waiting
@@ -95,14 +103,17 @@ impl Shard {
 
     /// Lets a command wait for the change of its queue.
     pub(super) fn park(&mut self, token: ChangeToken, job: Job) -> Step {
-        match self.changes.get_mut(&token) {
-            Some(change) => {
-                change.parked.push_back(job);
-                Step::Waiting
-            }
-            // A panic lost the change: the queue must not wait for it for ever.
-            None => Step::Done(ErrorType::Internal.into()),
+        if self.park_behind(token, Parked::Command(job)) {
+            Step::Waiting
+        } else {
+            Step::Done(ErrorType::Internal.into())
         }
+    }
+
+    /// Whether it can wait. If not, a panic lost the change, and the queue must not wait for it for ever.
+    pub(super) fn park_behind(&mut self, token: ChangeToken, parked: Parked) -> bool {
+        let change = self.changes.get_mut(&token);
+        change.map(|change| change.parked.push_back(parked)).is_some()
     }
 
     /// The line of a change is in the log, or cannot be written: finishes its command and those parked behind it.
@@ -114,20 +125,28 @@ impl Shard {
         }
         match result {
             Ok(()) => {
-                self.apply(Some(&cause), &queue, record);
+                self.apply(cause.as_ref(), &queue, record);
                 match then {
                     Then::Answer(slot, executed) => self.finish(slot, executed),
                     Then::Resume(job) => self.run(Job { is_resumed: true, ..job }),
+                    Then::Tell(reply, answer) => drop(reply.send(answer)),
                 }
             }
             Err(text) => {
                 self.forget(&queue, &record);
-                self.finish(then.slot(), ErrorType::Store(text.to_owned()).into());
+                let error = ErrorType::Store(text.to_owned());
+                match then {
+                    Then::Answer(slot, _) | Then::Resume(Job { slot, .. }) => self.finish(slot, error.into()),
+                    Then::Tell(reply, _) => drop(reply.send(OperatorAnswer::Failed(error))),
+                }
             }
         }
         // Run in their order: the first one that changes the queue again parks the others behind itself.
-        for job in parked {
-            self.run(job);
+        for parked in parked {
+            match parked {
+                Parked::Command(job) => self.run(job),
+                Parked::Operator(job) => self.operate(job),
+            }
         }
     }
 
@@ -155,6 +174,7 @@ impl Shard {
             LogRecord::Notifier(_, notifier) => self.apply_notifier(cause, queue, Some(Box::new(notifier))),
             LogRecord::DeleteNotifier(_) => self.apply_notifier(cause, queue, None),
             LogRecord::DeleteLink(_) => self.apply_delete_link(queue),
+            LogRecord::Block(_, info) => self.apply_block(queue, info),
             LogRecord::QueueService(_, party, service) => self.apply_association(cause, queue, party, service),
             change => apply_to_record(&mut queue.record_mut(), change),
         }
@@ -191,11 +211,11 @@ fn apply_to_record(record: &mut QueueRecord, change: LogRecord) {
         LogRecord::Secure(_, key) => record.sender_key = Some(key),
         LogRecord::Keys(_, keys) => record.recipient_keys = keys,
         LogRecord::Suspend(_) => record.status = QueueStatus::Off,
-        LogRecord::Block(_, info) => record.status = QueueStatus::Blocked(Box::new(info)),
         LogRecord::Unblock(_) => record.status = QueueStatus::Active,
         LogRecord::Time(_, date) => record.updated_at = Some(date),
         LogRecord::Create(_)
         | LogRecord::Delete(_)
+        | LogRecord::Block(..)
         | LogRecord::DeleteLink(_)
         | LogRecord::Notifier(..)
         | LogRecord::DeleteNotifier(_)

@@ -127,7 +127,7 @@ impl Shard {
         }
         let record = LogRecord::Create(queue.record().clone());
         let answer = Executed::response(Response::Ids(Box::new(ids)));
-        self.change(&requester.session, queue, live, record, Then::Answer(slot, answer))
+        self.change(Some(&requester.session), queue, live, record, Then::Answer(slot, answer))
     }
 }
 

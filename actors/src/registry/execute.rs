@@ -45,11 +45,11 @@ impl Shard {
         match command {
             RecipientCommand::Suspend => {
                 let record = LogRecord::Suspend(*queue.recipient_id());
-                return self.change(session, &queue, live, record, Then::Answer(slot, Executed::OK));
+                return self.change(Some(session), &queue, live, record, Then::Answer(slot, Executed::OK));
             }
             RecipientCommand::Delete => {
                 let record = LogRecord::Delete(*queue.recipient_id());
-                return self.change(session, &queue, live, record, Then::Answer(slot, Executed::OK));
+                return self.change(Some(session), &queue, live, record, Then::Answer(slot, Executed::OK));
             }
             _ => {}
         }
@@ -65,7 +65,7 @@ impl Shard {
             RecipientCommand::SetLink(id, data) => self.set_link(who, slot, &queue, live, id, data),
             RecipientCommand::DeleteLink => {
                 let record = LogRecord::DeleteLink(*queue.recipient_id());
-                self.change(session, &queue, live, record, Then::Answer(slot, Executed::OK))
+                self.change(Some(session), &queue, live, record, Then::Answer(slot, Executed::OK))
             }
             RecipientCommand::SetNotifier(new) => self.set_notifier(who, slot, &queue, live, &new),
             RecipientCommand::DeleteNotifier => self.delete_notifier(who, slot, &queue, live),

@@ -40,7 +40,7 @@ impl Shard {
             return ErrorType::Auth.into();
         }
         let record = LogRecord::Link(*queue.recipient_id(), link);
-        self.change(&requester.session, queue, live, record, Then::Answer(slot, Executed::OK))
+        self.change(Some(&requester.session), queue, live, record, Then::Answer(slot, Executed::OK))
     }
 
     /// Takes the link away.

@@ -40,7 +40,7 @@ impl Shard {
             self.stats.notifications.created.count();
             let answer = Executed::response(Response::NotifierId(id, key));
             let record = LogRecord::Notifier(*queue.recipient_id(), *notifier);
-            return self.change(&requester.session, queue, live, record, Then::Answer(slot, answer));
+            return self.change(Some(&requester.session), queue, live, record, Then::Answer(slot, answer));
         }
         ErrorType::Internal.into()
     }
@@ -58,7 +58,7 @@ impl Shard {
         }
         self.stats.notifications.deleted.count();
         let record = LogRecord::DeleteNotifier(*queue.recipient_id());
-        self.change(&requester.session, queue, live, record, Then::Answer(slot, Executed::OK))
+        self.change(Some(&requester.session), queue, live, record, Then::Answer(slot, Executed::OK))
     }
 
     /// `NSUB`
@@ -74,7 +74,7 @@ impl Shard {
         let associated = queue.record().notifier.as_ref().and_then(|notifier| notifier.service);
         if associated != service {
             let change = LogRecord::QueueService(*queue.recipient_id(), ServiceParty::Notifier, service);
-            return self.change(&session, queue, live, change, Then::Resume(job));
+            return self.change(Some(&session), queue, live, change, Then::Resume(job));
         }
         if let Some(service) = &service
             && !job.is_resumed

@@ -28,7 +28,7 @@ impl Shard {
         }
         self.stats.queues.secured.count();
         let record = LogRecord::Secure(*queue.recipient_id(), key);
-        self.change(&requester.session, queue, live, record, Then::Answer(slot, answer))
+        self.change(Some(&requester.session), queue, live, record, Then::Answer(slot, answer))
     }
 
     /// Replaces the recipient keys of a contact queue; the key that authorized this need not be among them.
@@ -45,6 +45,6 @@ impl Shard {
         }
         let Ok(keys) = keys.try_into() else { return ErrorType::Internal.into() };
         let record = LogRecord::Keys(*queue.recipient_id(), keys);
-        self.change(&requester.session, queue, live, record, Then::Answer(slot, Executed::OK))
+        self.change(Some(&requester.session), queue, live, record, Then::Answer(slot, Executed::OK))
     }
 }

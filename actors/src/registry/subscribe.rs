@@ -28,7 +28,7 @@ impl Shard {
         let service = job.requester.service.as_ref().map(|service| service.id);
         if queue.record().service.as_deref() != service.as_ref() {
             let change = LogRecord::QueueService(*queue.recipient_id(), ServiceParty::Recipient, service);
-            return self.change(session, queue, live, change, Then::Resume(job));
+            return self.change(Some(session), queue, live, change, Then::Resume(job));
         }
         if let Some(service) = &service
             && !job.is_resumed

@@ -1,5 +1,6 @@
 //! How each kind of actor is made.
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -10,6 +11,7 @@ use parking_lot::Mutex;
 use slog::Logger;
 use smp_config::settings::Settings;
 use smp_protocol::version::{Version, VersionRange};
+use smp_store::date::Date;
 use smp_store::files::Files;
 use smp_store::store_log::StoreLog;
 use smp_transport::handshake::ServerHandshake;
@@ -18,6 +20,7 @@ use smp_transport::tls::TlsServer;
 use super::seconds;
 use crate::activity::Activity;
 use crate::clock::Clock;
+use crate::control_port::{ControlDesk, ControlPort, DailyBlocks, Passwords};
 use crate::directory::Directory;
 use crate::expirer::{Expirer, ExpiryTimes};
 use crate::guard::Guard;
@@ -30,6 +33,7 @@ use crate::relays::{Forwarding, RelayConnector, RelayTable, RelayTimes, Relays};
 use crate::services::{ServiceRegistrar, Services};
 use crate::session::{ErrandLimits, RegistryShards, SessionContext, Sessions, SubscriptionBooks};
 use crate::sockets::Transport;
+use crate::state::Place;
 use crate::stats::{PortStats, Stats};
 use crate::stats_collector::{CollectorParts, StatsCollector};
 use crate::store_log_writer::{ShardLog, StoreLogWriter};
@@ -166,6 +170,39 @@ impl Soil {
             logger: self.logger.clone(),
         };
         Restarting::start(|_| StatsCollector::new(parts))
+    }
+
+    pub fn control_port(
+        &self,
+        socket: TcpListener,
+        shards: &Arc<[Addr<QueueRegistry>]>,
+        watched: Watched,
+        collector: Addr<StatsCollector>,
+        place: Place,
+        from_time: SystemTime,
+    ) -> Addr<ControlPort> {
+        let auth = &self.settings.auth;
+        let today = Date::from_unix_seconds(self.clock.now());
+        // The counter goes on from the saved one, unless that is of another day.
+        let used = if Date::of(from_time) == today { self.stats.queues.blocked.get() } else { 0 };
+        let used = u32::try_from(used).unwrap_or(u32::MAX);
+        let desk = ControlDesk {
+            passwords: Passwords {
+                admin: auth.control_port_admin_password.clone(),
+                user: auth.control_port_user_password.clone(),
+            },
+            directory: Arc::clone(&self.directory),
+            services: Arc::clone(&self.services),
+            watched,
+            shards: Arc::clone(shards),
+            collector,
+            place,
+            blocks: DailyBlocks::new(auth.daily_block_queue_quota, today, used),
+            clock: self.clock.clone(),
+            logger: self.logger.clone(),
+        };
+        let guard = self.guard("ControlPort");
+        Restarting::start(|_| ControlPort::new(socket, desk, guard))
     }
 
     pub fn session_context(&self, home: usize, shared: &Shared) -> SessionContext {
