@@ -111,7 +111,11 @@ impl Server {
     pub fn load_with(parts: ServerParts, files: Arc<dyn Files>, clock: Clock) -> Result<Self, StartError> {
         let ServerParts { settings, directories, credentials, skip_warnings, handle_signals, logger } = parts;
         let credential = credential(credentials)?;
-        let resolver = settings.names.as_ref().map(|names| Resolver::new(names, &logger)).transpose()?;
+        let resolver = settings
+            .names
+            .as_ref()
+            .map(|names| Resolver::new(names, settings.limits.names_requests, &logger))
+            .transpose()?;
         let threads = threads(&settings);
         let state = State::load(&Loading {
             settings: &settings,

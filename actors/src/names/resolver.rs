@@ -26,8 +26,6 @@ use tokio::time::timeout;
 
 /// Connections that are kept open for later requests.
 const IDLE_CONNECTIONS: usize = 10;
-/// Requests of the whole server at a time; what is beyond waits, within its time limit.
-const REQUESTS: usize = 1000;
 /// Most bytes of the head of a response.
 const MAX_HEAD: usize = 16 * 1024;
 
@@ -53,6 +51,7 @@ struct Terms {
     timeout: Duration,
     max_body: usize,
     tls: ClientConfig,
+    requests: usize,
     logger: Logger,
 }
 
@@ -75,20 +74,27 @@ enum Failure {
 
 impl Resolver {
     /// A resolver whose certificate must be issued by an authority that this machine trusts.
-    pub fn new(settings: &Names, logger: &Logger) -> Result<Self, InvalidResolver> {
+    /// `requests` is how many there may be at a time; further ones wait, within their time limit.
+    pub fn new(settings: &Names, requests: usize, logger: &Logger) -> Result<Self, InvalidResolver> {
         let needs_roots = settings.endpoint.starts_with("https:");
         let roots = if needs_roots { trusted_roots(logger) } else { RootCertStore::empty() };
-        Self::with_roots(settings, roots, logger)
+        Self::with_roots(settings, roots, requests, logger)
     }
 
     /// A resolver whose certificate must be issued by one of these authorities.
-    pub fn with_roots(settings: &Names, roots: RootCertStore, logger: &Logger) -> Result<Self, InvalidResolver> {
+    fn with_roots(
+        settings: &Names,
+        roots: RootCertStore,
+        requests: usize,
+        logger: &Logger,
+    ) -> Result<Self, InvalidResolver> {
         let terms = Terms {
             endpoint: settings.endpoint.clone(),
             authorization: settings.auth.as_ref().map(authorization).transpose()?,
             timeout: settings.timeout,
             max_body: settings.max_response_bytes.try_into().unwrap_or(usize::MAX),
             tls: tls(roots),
+            requests,
             logger: logger.clone(),
         };
         Ok(Self::with_terms(Arc::new(terms)))
@@ -108,7 +114,8 @@ impl Resolver {
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .http1_max_buf_size(MAX_HEAD)
             .build(connector);
-        Self { terms, client, requests: Semaphore::new(REQUESTS) }
+        let requests = Semaphore::new(terms.requests.min(Semaphore::MAX_PERMITS));
+        Self { terms, client, requests }
     }
 
     /// The same with connections of its own.

@@ -39,6 +39,7 @@ pub struct Limits {
     pub proxy_error_interval: Duration,
     pub proxy_connect_timeout: Duration,
     pub proxy_response_timeout: Duration,
+    pub names_requests: usize,
 }
 
 impl Limits {
@@ -73,6 +74,7 @@ impl Limits {
             proxy_error_interval: values.seconds("proxy_error_interval"),
             proxy_connect_timeout: values.seconds("proxy_connect_timeout"),
             proxy_response_timeout: values.seconds("proxy_response_timeout"),
+            names_requests: values.count("names_requests"),
         })
     }
 }

@@ -65,7 +65,7 @@ const fn number(
 
 /// Every key of `[LIMITS]`. Defaults are the reference's constants, where it has one.
 #[rustfmt::skip]
-pub const LIMITS: [Limit; 23] = [
+pub const LIMITS: [Limit; 24] = [
     number("message_queue_quota", "messages", "128", 1..=100_000,
         "Messages a queue holds; one more is replaced by a quota marker, and its sender waits"),
     Limit { name: "message_ttl", unit: "s", default: "[STORE_LOG] expire_messages_days",
@@ -114,6 +114,8 @@ pub const LIMITS: [Limit; 23] = [
         "Time to connect to a relay, including both handshakes"),
     number("proxy_response_timeout", "s", "30", 1..=3_600,
         "Time a relay has to answer a forwarded command"),
+    number("names_requests", "requests", "1000", 1..=1_000_000,
+        "Names that are looked up for all clients at a time; further ones wait, within `resolver_timeout_ms`"),
 ];
 
 /// The table as a Markdown document.
