@@ -7,9 +7,11 @@ mod actor;
 mod connector;
 mod forwarding;
 mod hosts;
+mod opening;
 mod table;
 
 pub use actor::{RelayTimes, Relays};
 pub use connector::RelayConnector;
 pub use forwarding::{Forwarding, Found};
-pub use table::{ConnectFailure, Entry, FailureKind, Opener, Opening, Relay, RelayTable};
+pub use opening::Opening;
+pub use table::{ConnectFailure, Entry, FailureKind, Opener, Relay, RelayTable};

@@ -25,6 +25,7 @@ async fn listener() -> (TcpListener, u16) {
 pub struct SilentRelay {
     pub port: u16,
     accepted: mpsc::UnboundedReceiver<()>,
+    left: mpsc::UnboundedReceiver<()>,
     task: JoinHandle<()>,
 }
 
@@ -32,19 +33,29 @@ impl SilentRelay {
     pub async fn start() -> Self {
         let (listener, port) = listener().await;
         let (report, accepted) = mpsc::unbounded_channel();
+        let (leaving, left) = mpsc::unbounded_channel();
         let task = tokio::spawn(async move {
-            let mut held = Vec::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                held.push(stream);
+            let mut held = JoinSet::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
                 let _ = report.send(());
+                let leaving = leaving.clone();
+                held.spawn(async move {
+                    let _ = stream.read_to_end(&mut Vec::new()).await;
+                    let _ = leaving.send(());
+                });
             }
         });
-        Self { port, accepted, task }
+        Self { port, accepted, left, task }
     }
 
     /// Waits for the next connection.
     pub async fn is_tried(&mut self) {
         self.accepted.recv().await.expect("the relay accepts connections");
+    }
+
+    /// Waits until somebody gives a connection up.
+    pub async fn is_left(&mut self) {
+        self.left.recv().await.expect("the relay accepts connections");
     }
 
     /// Whether nobody has connected since.

@@ -127,11 +127,16 @@ struct Life {
 }
 
 impl Life {
-    async fn begin(self, opener: Opener) {
+    async fn begin(self, mut opener: Opener) {
         faults::pass(FaultPoint::Relays, None);
         let address = opener.address().clone();
         let host = address.hosts.first().map(Host::to_string).unwrap_or_default();
-        match self.connector.connect(&address).await {
+        let outcome = tokio::select! {
+            outcome = self.connector.connect(&address) => outcome,
+            // Nobody is left to be told how it ends, and who comes later has a new attempt.
+            () = opener.is_abandoned() => return,
+        };
+        match outcome {
             Ok(relay) => {
                 let relay: Arc<Relay> = Arc::new(relay);
                 info!(self.logger, "connected to relay {host}");

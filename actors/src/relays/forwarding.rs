@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use super::actor::{Connect, Relays};
 use super::hosts::is_own;
-use super::table::{Entry, FailureKind, Opening, Outcome, RelayTable};
+use super::opening::Opening;
+use super::table::{Entry, FailureKind, Outcome, RelayTable};
 use crate::stats::{RelayStats, Stats};
 
 /// An answer that is known at once, or one that comes later.
@@ -101,10 +102,10 @@ impl Forwarding {
 }
 
 async fn session_when_open(opening: Opening, is_own: bool, stats: &RelayStats) -> Response {
-    match opening.await {
-        Ok(outcome) => session_of(&outcome, is_own, stats),
+    match opening.outcome().await {
+        Some(outcome) => session_of(&outcome, is_own, stats),
         // Whoever made the connection failed; the next request tries again.
-        Err(_) => {
+        None => {
             stats.count(is_own, |relays| &relays.failed);
             Response::Error(ErrorType::Internal)
         }

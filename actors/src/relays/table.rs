@@ -6,16 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::Shared;
 use parking_lot::Mutex;
 use smp_client::{Client, ClientError};
 use smp_protocol::command::{ForwardedCommand, RelayAddress};
 use smp_protocol::error::{BrokerError, ErrorType, ProxyError};
 use smp_protocol::id::CorrId;
 use smp_protocol::response::RelaySession;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
+
+use super::opening::{Attempt, Opening, Waiters};
 
 /// A connection to a relay.
 pub struct Relay {
@@ -91,12 +90,12 @@ impl ConnectFailure {
 /// A relay, or why there is none.
 pub type Outcome = Result<Arc<Relay>, ConnectFailure>;
 
-/// A connection that is being made. `Err`: whoever made it gave up.
-pub type Opening = Shared<oneshot::Receiver<Outcome>>;
-
 /// What the table has for an address.
 enum Place {
-    Opening(Opening),
+    Opening {
+        attempt: Attempt,
+        number: u64,
+    },
     Open(Arc<Relay>),
     /// Told to clients until then.
     Failed(ConnectFailure, Instant),
@@ -123,6 +122,8 @@ pub struct RelayTable {
 struct Places {
     by_address: HashMap<RelayAddress, Place>,
     by_session: HashMap<Box<[u8]>, Arc<Relay>>,
+    /// Of the next attempt.
+    next: u64,
 }
 
 impl RelayTable {
@@ -141,7 +142,13 @@ impl RelayTable {
         let mut places = self.places.lock();
         match places.by_address.get(address) {
             Some(Place::Open(relay)) => return Entry::Known(Ok(Arc::clone(relay))),
-            Some(Place::Opening(opening)) => return Entry::Opening(opening.clone()),
+            // An attempt for which nobody waits is about to be given up.
+            Some(Place::Opening { attempt, .. }) => {
+                if let Some(opening) = attempt.join() {
+                    return Entry::Opening(opening);
+                }
+                places.by_address.remove(address);
+            }
             Some(Place::Failed(failure, until)) if now < *until => {
                 return Entry::Known(Err(failure.clone()));
             }
@@ -154,10 +161,11 @@ impl RelayTable {
         if places.by_address.len() >= self.capacity {
             return Entry::Known(Err(ConnectFailure::no_room()));
         }
-        let (sender, receiver) = oneshot::channel();
-        let opening = receiver.shared();
-        places.by_address.insert(address.clone(), Place::Opening(opening.clone()));
-        let opener = Opener { table: Arc::clone(self), address: address.clone(), sender: Some(sender) };
+        let (waiters, opening) = Opening::begin();
+        let number = places.next;
+        places.next += 1;
+        places.by_address.insert(address.clone(), Place::Opening { attempt: opening.attempt(), number });
+        let opener = Opener { table: Arc::clone(self), address: address.clone(), number, waiters: Some(waiters) };
         Entry::New(opener, opening)
     }
 
@@ -207,7 +215,9 @@ impl Places {
 pub struct Opener {
     table: Arc<RelayTable>,
     address: RelayAddress,
-    sender: Option<oneshot::Sender<Outcome>>,
+    number: u64,
+    /// `None` once they are told.
+    waiters: Option<Waiters>,
 }
 
 impl Opener {
@@ -219,17 +229,29 @@ impl Opener {
     /// The connection is made, or failed: everybody who waits is told.
     pub fn finish(mut self, outcome: Outcome) {
         self.table.opened(&self.address, &outcome);
-        if let Some(sender) = self.sender.take() {
-            // Nobody may be waiting any more.
-            let _ = sender.send(outcome);
+        if let Some(waiters) = self.waiters.take() {
+            waiters.tell(outcome);
+        }
+    }
+
+    /// Waits until no client waits for the connection any more.
+    pub async fn is_abandoned(&mut self) {
+        if let Some(waiters) = &mut self.waiters {
+            waiters.are_gone().await;
         }
     }
 }
 
 impl Drop for Opener {
     fn drop(&mut self) {
-        if self.sender.is_some() {
-            self.table.places.lock().by_address.remove(&self.address);
+        if self.waiters.is_none() {
+            return;
+        }
+        let mut places = self.table.places.lock();
+        // Another attempt may have begun since.
+        if matches!(places.by_address.get(&self.address), Some(Place::Opening { number, .. }) if *number == self.number)
+        {
+            places.by_address.remove(&self.address);
         }
     }
 }
@@ -243,6 +265,8 @@ impl fmt::Debug for Opener {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn address(n: u8) -> RelayAddress {
@@ -275,11 +299,28 @@ mod tests {
     async fn an_attempt_that_was_given_up_leaves_nothing_behind() {
         let table = Arc::new(RelayTable::new(2, MEMORY));
         let now = Instant::now();
-        let first = opener(&table, 1, now);
+        let Entry::New(first, _own) = table.enter(&address(1), now) else { panic!("the address is known already") };
         let Entry::Opening(waiting) = table.enter(&address(1), now) else { panic!("nobody opens it") };
         drop(first);
-        assert!(waiting.await.is_err());
+        assert!(waiting.outcome().await.is_none());
         opener(&table, 1, now);
+    }
+
+    #[tokio::test]
+    async fn an_attempt_is_abandoned_with_the_last_who_waits() {
+        let table = Arc::new(RelayTable::new(2, MEMORY));
+        let now = Instant::now();
+        let Entry::New(mut first, own) = table.enter(&address(1), now) else { panic!("the address is known already") };
+        let Entry::Opening(waiting) = table.enter(&address(1), now) else { panic!("nobody opens it") };
+        drop(own);
+        assert!(first.is_abandoned().now_or_never().is_none());
+        drop(waiting);
+        first.is_abandoned().await;
+        // Whoever comes now does not wait for what is about to be given up, which does not give up what is new.
+        let Entry::New(second, _own) = table.enter(&address(1), now) else { panic!("the first attempt is over") };
+        drop(first);
+        assert!(matches!(table.enter(&address(1), now), Entry::Opening(_)));
+        drop(second);
     }
 
     #[tokio::test]
@@ -290,7 +331,7 @@ mod tests {
         let Entry::Opening(waiting) = table.enter(&address(1), now) else { panic!("nobody opens it") };
         first.finish(Err(failure()));
         for opening in [own, waiting] {
-            assert!(matches!(opening.await, Ok(Err(known)) if known == failure()));
+            assert!(matches!(opening.outcome().await, Some(Err(known)) if known == failure()));
         }
         opener(&table, 1, now);
     }
