@@ -59,6 +59,10 @@ impl BlockingInfo {
         let Some(json) = rest.strip_prefix(b",notice=") else {
             return Ok((Self { reason, notice: None }, text.len() - rest.len()));
         };
+        // The derived reader takes an array of the fields as well.
+        if !json.starts_with(b"{") {
+            return Err(Malformed);
+        }
         let mut objects = serde_json::Deserializer::from_slice(json).into_iter::<Notice>();
         let notice = objects.next().ok_or(Malformed)?.map_err(|_| Malformed)?;
         let rest = json.len() - objects.byte_offset();
@@ -97,7 +101,7 @@ mod tests {
         for text in ["reason=spam", "reason=content,notice={}", "reason=spam,notice={\"ttl\":86400}"] {
             assert_eq!(BlockingInfo::decode(text.as_bytes()).unwrap().to_string(), text);
         }
-        for text in ["reason=other", "spam", "reason=spam,notice=", "reason=spam,notice={}x"] {
+        for text in ["reason=other", "spam", "reason=spam,notice=", "reason=spam,notice={}x", "reason=spam,notice=[]"] {
             assert_eq!(BlockingInfo::decode(text.as_bytes()), Err(Malformed), "{text}");
         }
     }
