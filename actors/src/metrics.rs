@@ -1,8 +1,11 @@
 //! What operators watch: all counters and the state of this moment, as Prometheus reads it (behaviour.md §9.7).
 
 mod census;
+mod endpoint;
+mod operation;
 mod page;
 mod text;
+mod vitals;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +20,10 @@ use crate::session::Sessions;
 use crate::stats::PortStats;
 
 pub use census::{AreaCensus, Census, PendingAcks};
-pub use text::{Moment, text};
+pub use endpoint::{Endpoint, EndpointParts};
+pub use operation::{Depths, Operation};
+pub use text::{Moment, text, told};
+pub use vitals::Vitals;
 
 /// Where the metrics are written, and how often.
 #[derive(Clone)]

@@ -43,8 +43,10 @@ pub struct CollectorParts {
     pub from_time: Arc<Mutex<SystemTime>>,
     /// Where the daily line goes; `None`: nowhere.
     pub daily: Option<(Arc<dyn Files>, PathBuf)>,
-    /// Where the metrics go, if they are written, and what they are made from.
-    pub metrics: Option<(MetricsFile, Watched)>,
+    /// Where the metrics go, if they are written.
+    pub metrics: Option<MetricsFile>,
+    /// What metrics are made from besides.
+    pub watched: Watched,
     /// The time.
     pub clock: Clock,
     /// Keeps panics inside.
@@ -78,7 +80,7 @@ impl StatsCollector {
 
     /// Writes the metrics in their interval.
     fn watch(&self, context: &mut Context<Self>) {
-        let Some((file, _)) = &self.parts.metrics else { return };
+        let Some(file) = &self.parts.metrics else { return };
         context.run_interval(file.interval, |this, context| {
             if this.parts.guard.run(|| faults::pass(FaultPoint::StatsCollector, None)).is_none() {
                 context.stop();
@@ -136,9 +138,8 @@ impl CollectorParts {
 
     /// Writes the metrics of this moment.
     async fn write_metrics(self) {
-        let Some((file, watched)) = &self.metrics else { return };
-        let text = self.metrics_text(watched).await;
-        let file = file.clone();
+        let Some(file) = self.metrics.clone() else { return };
+        let text = self.at_this_moment(metrics::text).await;
         // Writing waits for the disk.
         let written = actix_rt::task::spawn_blocking(move || file.write(&text)).await;
         if let Ok(Err(failure)) = written {
@@ -146,11 +147,11 @@ impl CollectorParts {
         }
     }
 
-    async fn metrics_text(&self, watched: &Watched) -> String {
+    async fn at_this_moment(&self, tell: impl FnOnce(&Moment<'_>) -> String) -> String {
         let activity = self.activity(PeriodEnds::default()).await;
-        let (Watched { sessions, notifications, ports }, now) = (watched, self.clock.now());
+        let (Watched { sessions, notifications, ports }, now) = (&self.watched, self.clock.now());
         let census = Census::take(&self.directory, &self.services, sessions, &notifications.area, now).await;
-        metrics::text(&Moment {
+        tell(&Moment {
             now: SystemTime::now(),
             snapshot: &self.stats.snapshot(*self.from_time.lock()),
             stats: &self.stats,
@@ -195,6 +196,20 @@ impl Actor for StatsCollector {
 impl Supervised for StatsCollector {
     fn restarting(&mut self, _: &mut Self::Context) {
         self.parts.guard.restarted();
+    }
+}
+
+/// Asks for the metrics of the reference as they are told over HTTP.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "String")]
+pub struct TellMetrics;
+
+impl Handler<TellMetrics> for StatsCollector {
+    type Result = ResponseFuture<String>;
+
+    fn handle(&mut self, _: TellMetrics, _: &mut Self::Context) -> Self::Result {
+        let parts = self.parts.clone();
+        Box::pin(async move { parts.at_this_moment(metrics::told).await })
     }
 }
 
