@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 use smp_store::atomic_file::AtomicFile;
 use smp_store::error::FileError;
 use smp_store::files::Files;
+use tokio::sync::Mutex;
 
 use crate::notifications::NotificationDesk;
 use crate::session::Sessions;
@@ -34,14 +35,16 @@ pub struct MetricsFile {
     pub path: PathBuf,
     /// Between two versions of it.
     pub interval: Duration,
+    /// Held by whoever writes it. One that takes longer than an interval is not overtaken: both would write aside under one name.
+    pub turn: Arc<Mutex<()>>,
 }
 
 impl MetricsFile {
-    /// Replaces the file.
+    /// Replaces the file. It is soon written again: the disk has more important things to flush.
     pub fn write(&self, text: &str) -> Result<(), FileError> {
         let mut file = AtomicFile::create(Arc::clone(&self.files), &self.path)?;
         file.write(|out| out.extend_from_slice(text.as_bytes()))?;
-        file.commit()
+        file.commit_unsynced()
     }
 }
 

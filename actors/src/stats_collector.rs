@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, Supervised};
 use parking_lot::Mutex;
 use slog::{Logger, error};
-use smp_store::daily_csv::{self, ActiveCounts, DailyLine, StoredCounts};
+use smp_store::daily_csv::{self, DailyLine, StoredCounts};
 use smp_store::date::Date;
 use smp_store::files::Files;
-use smp_store::stats::{ActiveQueues, StatsSnapshot};
+use smp_store::stats::StatsSnapshot;
 
 use crate::activity::{Activity, PeriodEnds};
 use crate::clock::Clock;
@@ -101,8 +101,8 @@ impl CollectorParts {
         let Some((files, directory)) = &self.daily else { return };
         let line = DailyLine {
             stats: &stats,
-            active: active_counts(&activity.all.to_saved(), ends),
-            active_ntf: active_counts(&activity.with_notification.to_saved(), ends),
+            active: activity.all.counts(ends),
+            active_ntf: activity.with_notification.counts(ends),
             stored: self.stored_counts(),
         };
         if let Err(failure) = daily_csv::append(files.as_ref(), directory, &line) {
@@ -112,13 +112,15 @@ impl CollectorParts {
 
     /// The active queues of all shards; the shards forget the periods that are over.
     async fn activity(&self, ends: PeriodEnds) -> Activity {
-        let mut all = Activity::default();
+        let mut all: Option<Activity> = None;
         for shard in self.shards.iter() {
-            if let Ok(activity) = shard.send(TakeActivity(ends)).await {
-                all.add(&activity);
+            match (shard.send(TakeActivity(ends)).await, &mut all) {
+                (Ok(activity), Some(all)) => all.add(&activity),
+                (Ok(activity), None) => all = Some(activity),
+                (Err(_), _) => {}
             }
         }
-        all
+        all.unwrap_or_default()
     }
 
     fn stored_counts(&self) -> StoredCounts {
@@ -139,6 +141,7 @@ impl CollectorParts {
     /// Writes the metrics of this moment.
     async fn write_metrics(self) {
         let Some(file) = self.metrics.clone() else { return };
+        let Ok(_turn) = Arc::clone(&file.turn).try_lock_owned() else { return };
         let text = self.at_this_moment(metrics::text).await;
         // Writing waits for the disk.
         let written = actix_rt::task::spawn_blocking(move || file.write(&text)).await;
@@ -155,8 +158,8 @@ impl CollectorParts {
             now: SystemTime::now(),
             snapshot: &self.stats.snapshot(*self.from_time.lock()),
             stats: &self.stats,
-            active: active_counts(&activity.all.to_saved(), EVERY_PERIOD),
-            active_ntf: active_counts(&activity.with_notification.to_saved(), EVERY_PERIOD),
+            active: activity.all.counts(EVERY_PERIOD),
+            active_ntf: activity.with_notification.counts(EVERY_PERIOD),
             stored: self.stored_counts(),
             census: &census,
             ports,
@@ -172,15 +175,6 @@ impl CollectorParts {
             active_queues_ntf: activity.with_notification.to_saved(),
             ..self.stats.snapshot(*self.from_time.lock())
         }
-    }
-}
-
-fn active_counts(active: &ActiveQueues, ends: PeriodEnds) -> ActiveCounts {
-    let count = |hashes: &smp_store::stats::QueueHashes| hashes.as_slice().len() as u64;
-    ActiveCounts {
-        day: count(&active.day),
-        week: ends.week.then(|| count(&active.week)),
-        month: ends.month.then(|| count(&active.month)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use actix::{Addr, Context, Handler, Message, Recipient};
+use actix::{Actor, Addr, Context, Handler, Message, Recipient};
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
@@ -52,9 +52,9 @@ pub struct Vitals(Vec<(String, Recipient<Pulse>)>);
 
 impl Vitals {
     /// One more actor.
-    pub fn add<A: Handler<Pulse, Result = ()>>(&mut self, name: impl Into<String>, actor: &Addr<A>)
+    pub fn add<A>(&mut self, name: impl Into<String>, actor: &Addr<A>)
     where
-        A: actix::Actor<Context = Context<A>>,
+        A: Handler<Pulse, Result = ()> + Actor<Context = Context<A>>,
     {
         self.0.push((name.into(), actor.clone().recipient()));
     }
@@ -62,7 +62,7 @@ impl Vitals {
     /// Several actors of a kind.
     pub fn add_all<'a, A>(&mut self, kind: &str, actors: impl IntoIterator<Item = &'a Addr<A>>)
     where
-        A: Handler<Pulse, Result = ()> + actix::Actor<Context = Context<A>>,
+        A: Handler<Pulse, Result = ()> + Actor<Context = Context<A>>,
     {
         for (n, actor) in actors.into_iter().enumerate() {
             self.add(format!("{kind} {n}"), actor);

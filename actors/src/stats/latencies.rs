@@ -59,11 +59,13 @@ impl Latencies {
         }
     }
 
-    /// The histograms of the commands that came at least once.
+    /// The histograms of the commands that came at least once, by their words.
     pub fn collect(&self) -> Vec<MetricFamily> {
         let mut families = self.all.collect();
         for family in &mut families {
-            family.mut_metric().retain(|metric| metric.get_histogram().get_sample_count() > 0);
+            let metrics = family.mut_metric();
+            metrics.retain(|metric| metric.get_histogram().get_sample_count() > 0);
+            metrics.sort_by(|a, b| a.get_label()[0].value().cmp(b.get_label()[0].value()));
         }
         families.retain(|family| !family.get_metric().is_empty());
         families
