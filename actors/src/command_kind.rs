@@ -85,11 +85,6 @@ impl CommandKind {
         }
     }
 
-    /// Its word in the protocol.
-    pub fn word(self) -> &'static str {
-        Self::WORDS[self.index()]
-    }
-
     /// Its place among the kinds.
     pub fn index(self) -> usize {
         self as usize
