@@ -7,6 +7,7 @@
 //! Run it with `cargo run --example supervisor`.
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command as Process;
 use std::sync::{Arc, Mutex};
@@ -27,6 +28,8 @@ use smp_config::paths::Directories;
 use smp_config::settings::Settings;
 use smp_store::files::RealFiles;
 use smp_store::files::faulty::{Fault, Faults, FaultyFiles, Operation};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -40,6 +43,7 @@ const SETTINGS: &str = "\
 enable = on
 restore_messages = on
 log_stats = on
+prometheus_listen = 0
 
 [TRANSPORT]
 port = 0
@@ -85,7 +89,8 @@ fn main() -> Outcome {
     let queue = runtime.block_on(async {
         let server = is_running.await?;
         let address = address(identity, &server);
-        let shown = tokio::time::timeout(Duration::from_secs(60), show(&address, &log, &faults)).await;
+        let metrics = log.address_after("metrics are told at http://").ok_or("metrics are not told")?;
+        let shown = tokio::time::timeout(Duration::from_secs(60), show(&address, metrics, &log, &faults)).await;
         shown.unwrap_or_else(|_| Err("a step did not end".into()))
     })?;
 
@@ -107,7 +112,7 @@ fn main() -> Outcome {
 }
 
 /// All steps. Returns a queue in which one message waits.
-async fn show(address: &ServerAddress, log: &Log, faults: &Faults) -> Outcome<Queue> {
+async fn show(address: &ServerAddress, metrics: SocketAddr, log: &Log, faults: &Faults) -> Outcome<Queue> {
     let mut conversation = Conversation::start(address).await?;
     panicking_session(address, log).await?;
     conversation.goes_on().await?;
@@ -122,6 +127,8 @@ async fn show(address: &ServerAddress, log: &Log, faults: &Faults) -> Outcome<Qu
     full_disk(address, log, faults).await?;
     conversation.goes_on().await?;
     panicking_rounds(log).await?;
+    conversation.goes_on().await?;
+    panicking_metrics(metrics, log).await?;
     conversation.goes_on().await?;
     panicking_relays(address, log).await?;
     conversation.goes_on().await?;
@@ -227,6 +234,24 @@ async fn panicking_rounds(log: &Log) -> Outcome {
     log.wait_for("Notifications restarted").await;
     arm(FaultPoint::Expirer);
     log.wait_for("Expirer restarted").await;
+    Ok(())
+}
+
+/// The endpoint of metrics panics: the next one who asks is told how often it was restarted.
+async fn panicking_metrics(metrics: SocketAddr, log: &Log) -> Outcome {
+    log.say("the endpoint of metrics panics");
+    arm(FaultPoint::MetricsEndpoint);
+    let mut told = String::new();
+    let _ = TcpStream::connect(metrics).await?.read_to_string(&mut told).await;
+    assert!(told.is_empty(), "{told}");
+    log.wait_for("MetricsEndpoint restarted").await;
+    let mut stream = TcpStream::connect(metrics).await?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
+    stream.read_to_string(&mut told).await?;
+    for told_of in ["MetricsEndpoint", "StoreLogWriter", "Listener", "Expirer"] {
+        let line = format!("smp_server_actor_restarts_total{{actor=\"{told_of}\"}} 1\n");
+        assert!(told.contains(&line), "{line} is not in\n{told}");
+    }
     Ok(())
 }
 
@@ -339,6 +364,13 @@ impl Log {
     fn say(&self, headline: &str) {
         println!("{headline}");
         self.0.lines.lock().expect("nothing panics under this lock").clear();
+    }
+
+    /// The address that stands behind this text in a line written since the last headline.
+    fn address_after(&self, text: &str) -> Option<SocketAddr> {
+        let lines = self.0.lines.lock().expect("nothing panics under this lock");
+        let rest = lines.iter().find_map(|line| line.split_once(text)).map(|(_, rest)| rest.split('/').next());
+        rest.flatten()?.parse().ok()
     }
 
     /// Waits for a line with this text, written since the last headline.

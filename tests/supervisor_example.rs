@@ -9,9 +9,17 @@ fn every_actor_may_fail() {
     let output = Command::new(program).output().expect("cargo builds the examples together with the tests");
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
-    for restarted in
-        ["Listener", "QueueRegistry", "StoreLogWriter", "Notifications", "Expirer", "Relays", "Names", "StatsCollector"]
-    {
+    for restarted in [
+        "Listener",
+        "QueueRegistry",
+        "StoreLogWriter",
+        "Notifications",
+        "Expirer",
+        "Relays",
+        "Names",
+        "StatsCollector",
+        "MetricsEndpoint",
+    ] {
         let is_told = told.lines().any(|line| line.contains(restarted) && line.contains("restarted (1 of at most 5"));
         assert!(is_told, "{restarted} was not restarted:\n{told}");
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use smp_protocol::id::RecipientId;
+use smp_store::daily_csv::ActiveCounts;
 use smp_store::stats::{ActiveQueues, QueueHashes, queue_hash};
 
 /// A queue was used in this day.
@@ -35,6 +36,12 @@ impl ActiveHashes {
             *periods &= !over;
             *periods != 0
         });
+    }
+
+    /// How many queues were used: this day, and in the week and the month if they end.
+    pub fn counts(&self, ends: PeriodEnds) -> ActiveCounts {
+        let of = |period: u8| self.0.values().filter(|periods| **periods & period != 0).count() as u64;
+        ActiveCounts { day: of(DAY), week: ends.week.then(|| of(WEEK)), month: ends.month.then(|| of(MONTH)) }
     }
 
     /// The saved form.
@@ -120,6 +127,8 @@ mod tests {
         assert_eq!(activity.with_notification.to_saved().day.as_slice().len(), 1);
         activity.end(PeriodEnds { day: true, ..PeriodEnds::default() });
         assert_eq!(sizes(&activity), [0, 2, 2]);
+        let ends = PeriodEnds { week: true, ..PeriodEnds::default() };
+        assert_eq!(activity.all.counts(ends), ActiveCounts { day: 0, week: Some(2), month: None });
         let saved = ActiveHashes::from(&activity.all.to_saved());
         assert_eq!(saved.to_saved(), activity.all.to_saved());
         activity.end(PeriodEnds { week: true, month: true, ..PeriodEnds::default() });

@@ -24,6 +24,8 @@ pub enum FaultPoint {
     Notifications,
     /// The statistics collector, when it is asked.
     StatsCollector,
+    /// The endpoint of metrics, when a connection has come.
+    MetricsEndpoint,
     /// The expirer, in a round.
     Expirer,
     /// Names, in a lookup.

@@ -6,6 +6,7 @@
 //!             ├─ StoreLogWriter, on a thread of its own
 //!             ├─ Notifications
 //!             ├─ StatsCollector
+//!             ├─ Endpoint of metrics, if they are told over HTTP
 //!             ├─ Relays
 //!             ├─ Names, if names are resolved
 //!             └─ Expirer
@@ -23,6 +24,7 @@ macro_rules! note {
 pub mod activity;
 mod block_pool;
 pub mod clock;
+pub mod command_kind;
 pub mod control_port;
 pub mod directory;
 pub mod expirer;

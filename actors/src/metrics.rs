@@ -1,8 +1,11 @@
 //! What operators watch: all counters and the state of this moment, as Prometheus reads it (behaviour.md §9.7).
 
 mod census;
+mod endpoint;
+mod operation;
 mod page;
 mod text;
+mod vitals;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,13 +14,17 @@ use std::time::{Duration, SystemTime};
 use smp_store::atomic_file::AtomicFile;
 use smp_store::error::FileError;
 use smp_store::files::Files;
+use tokio::sync::Mutex;
 
 use crate::notifications::NotificationDesk;
 use crate::session::Sessions;
 use crate::stats::PortStats;
 
 pub use census::{AreaCensus, Census, PendingAcks};
-pub use text::{Moment, text};
+pub use endpoint::{Endpoint, EndpointParts};
+pub use operation::{Depths, Operation};
+pub use text::{Moment, text, told};
+pub use vitals::Vitals;
 
 /// Where the metrics are written, and how often.
 #[derive(Clone)]
@@ -28,14 +35,16 @@ pub struct MetricsFile {
     pub path: PathBuf,
     /// Between two versions of it.
     pub interval: Duration,
+    /// Held by whoever writes it. One that takes longer than an interval is not overtaken: both would write aside under one name.
+    pub turn: Arc<Mutex<()>>,
 }
 
 impl MetricsFile {
-    /// Replaces the file.
+    /// Replaces the file. It is soon written again: the disk has more important things to flush.
     pub fn write(&self, text: &str) -> Result<(), FileError> {
         let mut file = AtomicFile::create(Arc::clone(&self.files), &self.path)?;
         file.write(|out| out.extend_from_slice(text.as_bytes()))?;
-        file.commit()
+        file.commit_unsynced()
     }
 }
 

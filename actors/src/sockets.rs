@@ -11,6 +11,8 @@ pub struct Sockets {
     pub(crate) ports: Vec<PortSockets>,
     /// Of the control port, on this machine only.
     pub(crate) control: Option<TcpListener>,
+    /// Where metrics are told.
+    pub(crate) metrics: Option<TcpListener>,
 }
 
 /// What clients speak on a port.
@@ -42,14 +44,16 @@ impl Sockets {
         let websockets = settings.transport.websocket_ports.iter().map(|port| (*port, Transport::WebSockets));
         let ports = tls.chain(websockets).map(|(port, transport)| PortSockets::bind(port, transport, threads));
         let ports = ports.collect::<Result<_, _>>()?;
-        let control = settings.transport.control_port.map(bind_control).transpose()?;
-        Ok(Self { ports, control })
+        // The control port has no TLS: nobody else's machine may reach it.
+        let control = settings.transport.control_port.map(|port| (Ipv4Addr::LOCALHOST, port).into());
+        let control = control.map(bind_plain).transpose()?;
+        let metrics = settings.store_log.prometheus_listen.map(bind_plain).transpose()?;
+        Ok(Self { ports, control, metrics })
     }
 }
 
-/// The control port has no TLS: nobody else's machine may reach it.
-fn bind_control(port: u16) -> Result<TcpListener, ListenError> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+/// For what is spoken without TLS.
+fn bind_plain(address: SocketAddr) -> Result<TcpListener, ListenError> {
     let socket = TcpListener::bind(address).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
     socket.map_err(|source| ListenError { address: Address::Only(address), source })
 }

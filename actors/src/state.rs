@@ -379,7 +379,12 @@ impl Place {
     /// Where the metrics go, if they are written in some interval.
     pub fn metrics(&self, interval: Option<Duration>) -> Option<MetricsFile> {
         let interval = interval?;
-        Some(MetricsFile { files: Arc::clone(&self.files), path: self.path.join(METRICS), interval })
+        Some(MetricsFile {
+            files: Arc::clone(&self.files),
+            path: self.path.join(METRICS),
+            interval,
+            turn: Arc::default(),
+        })
     }
 
     /// Where the daily statistics go, if they are kept.

@@ -1,6 +1,7 @@
 //! Counters of what the server did (behaviour.md §9.1). Whoever does a thing counts it; the collector reads.
 
 mod ack_times;
+mod latencies;
 mod ports;
 mod saved;
 
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use smp_protocol::command::QueueSet;
 
 pub use ack_times::{AckTimes, CountedTimes, bucket};
+pub use latencies::{Answered, Latencies};
 pub use ports::{OpenConnection, PortStats};
 
 /// A number that grows, until the collector takes it.
@@ -63,6 +65,28 @@ impl Gauge {
     }
 }
 
+/// How much waits in a mailbox. It has cache lines of its own: every command passes by, on all threads.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct MailboxDepth(Gauge);
+
+impl MailboxDepth {
+    /// Something is put into the mailbox.
+    pub fn enter(&self) {
+        self.0.change(1);
+    }
+
+    /// So much was taken from it.
+    pub fn leave(&self, taken: usize) {
+        self.0.change(-i64::try_from(taken).unwrap_or(i64::MAX));
+    }
+
+    /// How much waits; what is being put in may be counted when it was taken already.
+    pub fn get(&self) -> i64 {
+        self.0.get().max(0)
+    }
+}
+
 /// All counters of the server.
 #[derive(Debug, Default)]
 pub struct Stats {
@@ -86,6 +110,8 @@ pub struct Stats {
     pub forwards: RelayStats,
     /// Commands that other relays forwarded to this one.
     pub forwards_received: Counter,
+    /// How long commands take. Not of the reference, and not saved.
+    pub latencies: Latencies,
 }
 
 /// Queues.

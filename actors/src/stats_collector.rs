@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, Supervised};
 use parking_lot::Mutex;
 use slog::{Logger, error};
-use smp_store::daily_csv::{self, ActiveCounts, DailyLine, StoredCounts};
+use smp_store::daily_csv::{self, DailyLine, StoredCounts};
 use smp_store::date::Date;
 use smp_store::files::Files;
-use smp_store::stats::{ActiveQueues, StatsSnapshot};
+use smp_store::stats::StatsSnapshot;
 
 use crate::activity::{Activity, PeriodEnds};
 use crate::clock::Clock;
@@ -43,8 +43,10 @@ pub struct CollectorParts {
     pub from_time: Arc<Mutex<SystemTime>>,
     /// Where the daily line goes; `None`: nowhere.
     pub daily: Option<(Arc<dyn Files>, PathBuf)>,
-    /// Where the metrics go, if they are written, and what they are made from.
-    pub metrics: Option<(MetricsFile, Watched)>,
+    /// Where the metrics go, if they are written.
+    pub metrics: Option<MetricsFile>,
+    /// What metrics are made from besides.
+    pub watched: Watched,
     /// The time.
     pub clock: Clock,
     /// Keeps panics inside.
@@ -78,7 +80,7 @@ impl StatsCollector {
 
     /// Writes the metrics in their interval.
     fn watch(&self, context: &mut Context<Self>) {
-        let Some((file, _)) = &self.parts.metrics else { return };
+        let Some(file) = &self.parts.metrics else { return };
         context.run_interval(file.interval, |this, context| {
             if this.parts.guard.run(|| faults::pass(FaultPoint::StatsCollector, None)).is_none() {
                 context.stop();
@@ -99,8 +101,8 @@ impl CollectorParts {
         let Some((files, directory)) = &self.daily else { return };
         let line = DailyLine {
             stats: &stats,
-            active: active_counts(&activity.all.to_saved(), ends),
-            active_ntf: active_counts(&activity.with_notification.to_saved(), ends),
+            active: activity.all.counts(ends),
+            active_ntf: activity.with_notification.counts(ends),
             stored: self.stored_counts(),
         };
         if let Err(failure) = daily_csv::append(files.as_ref(), directory, &line) {
@@ -110,13 +112,15 @@ impl CollectorParts {
 
     /// The active queues of all shards; the shards forget the periods that are over.
     async fn activity(&self, ends: PeriodEnds) -> Activity {
-        let mut all = Activity::default();
+        let mut all: Option<Activity> = None;
         for shard in self.shards.iter() {
-            if let Ok(activity) = shard.send(TakeActivity(ends)).await {
-                all.add(&activity);
+            match (shard.send(TakeActivity(ends)).await, &mut all) {
+                (Ok(activity), Some(all)) => all.add(&activity),
+                (Ok(activity), None) => all = Some(activity),
+                (Err(_), _) => {}
             }
         }
-        all
+        all.unwrap_or_default()
     }
 
     fn stored_counts(&self) -> StoredCounts {
@@ -136,9 +140,9 @@ impl CollectorParts {
 
     /// Writes the metrics of this moment.
     async fn write_metrics(self) {
-        let Some((file, watched)) = &self.metrics else { return };
-        let text = self.metrics_text(watched).await;
-        let file = file.clone();
+        let Some(file) = self.metrics.clone() else { return };
+        let Ok(_turn) = Arc::clone(&file.turn).try_lock_owned() else { return };
+        let text = self.at_this_moment(metrics::text).await;
         // Writing waits for the disk.
         let written = actix_rt::task::spawn_blocking(move || file.write(&text)).await;
         if let Ok(Err(failure)) = written {
@@ -146,16 +150,16 @@ impl CollectorParts {
         }
     }
 
-    async fn metrics_text(&self, watched: &Watched) -> String {
+    async fn at_this_moment(&self, tell: impl FnOnce(&Moment<'_>) -> String) -> String {
         let activity = self.activity(PeriodEnds::default()).await;
-        let (Watched { sessions, notifications, ports }, now) = (watched, self.clock.now());
+        let (Watched { sessions, notifications, ports }, now) = (&self.watched, self.clock.now());
         let census = Census::take(&self.directory, &self.services, sessions, &notifications.area, now).await;
-        metrics::text(&Moment {
+        tell(&Moment {
             now: SystemTime::now(),
             snapshot: &self.stats.snapshot(*self.from_time.lock()),
             stats: &self.stats,
-            active: active_counts(&activity.all.to_saved(), EVERY_PERIOD),
-            active_ntf: active_counts(&activity.with_notification.to_saved(), EVERY_PERIOD),
+            active: activity.all.counts(EVERY_PERIOD),
+            active_ntf: activity.with_notification.counts(EVERY_PERIOD),
             stored: self.stored_counts(),
             census: &census,
             ports,
@@ -174,15 +178,6 @@ impl CollectorParts {
     }
 }
 
-fn active_counts(active: &ActiveQueues, ends: PeriodEnds) -> ActiveCounts {
-    let count = |hashes: &smp_store::stats::QueueHashes| hashes.as_slice().len() as u64;
-    ActiveCounts {
-        day: count(&active.day),
-        week: ends.week.then(|| count(&active.week)),
-        month: ends.month.then(|| count(&active.month)),
-    }
-}
-
 impl Actor for StatsCollector {
     type Context = Context<Self>;
 
@@ -195,6 +190,20 @@ impl Actor for StatsCollector {
 impl Supervised for StatsCollector {
     fn restarting(&mut self, _: &mut Self::Context) {
         self.parts.guard.restarted();
+    }
+}
+
+/// Asks for the metrics of the reference as they are told over HTTP.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "String")]
+pub struct TellMetrics;
+
+impl Handler<TellMetrics> for StatsCollector {
+    type Result = ResponseFuture<String>;
+
+    fn handle(&mut self, _: TellMetrics, _: &mut Self::Context) -> Self::Result {
+        let parts = self.parts.clone();
+        Box::pin(async move { parts.at_this_moment(metrics::told).await })
     }
 }
 

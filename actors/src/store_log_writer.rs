@@ -14,6 +14,7 @@ use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
 use crate::queue::ChangeToken;
 use crate::registry::{AppendResult, Appended, ChangeLog, QueueRegistry};
+use crate::stats::MailboxDepth;
 
 /// Text of `ERR STORE` when a line cannot be written: clients need not know why.
 const WRITE_FAILED: &str = "write failed";
@@ -23,19 +24,21 @@ pub struct StoreLogWriter {
     log: Arc<Mutex<Option<StoreLog>>>,
     pending: Vec<Append>,
     failing: bool,
+    depth: Arc<MailboxDepth>,
     guard: Guard,
     logger: Logger,
 }
 
 impl StoreLogWriter {
-    /// A writer of an open log.
-    pub fn new(log: StoreLog, guard: Guard, logger: Logger) -> Self {
-        Self { log: Arc::new(Mutex::new(Some(log))), pending: Vec::new(), failing: false, guard, logger }
+    /// A writer of an open log; `depth` tells how many changes wait for it.
+    pub fn new(log: StoreLog, depth: Arc<MailboxDepth>, guard: Guard, logger: Logger) -> Self {
+        Self { log: Arc::new(Mutex::new(Some(log))), pending: Vec::new(), failing: false, depth, guard, logger }
     }
 
     /// Writes what is pending and tells those who wait.
     fn commit(&mut self, context: &mut Context<Self>) -> AppendResult {
         let pending = std::mem::take(&mut self.pending);
+        self.depth.leave(pending.len());
         let (log, lines) = (Arc::clone(&self.log), pending.iter().map(|append| &append.lines[..]));
         let lines: Vec<u8> = lines.collect::<Vec<_>>().concat();
         let written = self.guard.run(|| {
@@ -129,6 +132,7 @@ impl Handler<AppendService> for StoreLogWriter {
     type Result = MessageResult<AppendService>;
 
     fn handle(&mut self, AppendService(lines): AppendService, context: &mut Self::Context) -> Self::Result {
+        self.depth.enter();
         // Services come once in a lifetime: their line goes with whatever is pending, and nothing waits behind it.
         self.pending.push(Append { lines, waiting: None });
         MessageResult(self.commit(context))
@@ -173,11 +177,14 @@ pub struct ShardLog {
     pub writer: Addr<StoreLogWriter>,
     /// The shard that waits.
     pub registry: Addr<QueueRegistry>,
+    /// How many changes wait for the writer.
+    pub depth: Arc<MailboxDepth>,
 }
 
 impl ChangeLog for ShardLog {
     fn append(&self, lines: Vec<u8>, token: Option<ChangeToken>) {
         let waiting = token.map(|token| (self.registry.clone(), token));
+        self.depth.enter();
         self.writer.do_send(Append { lines, waiting });
     }
 }

@@ -1,6 +1,7 @@
 //! The root of the tree: hears of panics and restarts, and decides when the server ends.
 
 mod budget;
+mod tally;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,6 +12,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use budget::RestartBudget;
+
+pub use tally::{Falls, Tally};
 
 /// Why the server ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,14 +143,21 @@ impl Handler<ChildDown> for Supervisor {
 }
 
 /// The root as its children see it.
-pub struct Root(pub Addr<Supervisor>);
+pub struct Root {
+    /// Decides what becomes of the server.
+    pub supervisor: Addr<Supervisor>,
+    /// Counts for the operator.
+    pub tally: Arc<Tally>,
+}
 
 impl ChildReport for Root {
     fn panicked(&self, child: &Arc<str>) {
-        self.0.do_send(ChildDown { child: Arc::clone(child), event: ChildEvent::Panicked });
+        self.tally.panicked(child);
+        self.supervisor.do_send(ChildDown { child: Arc::clone(child), event: ChildEvent::Panicked });
     }
 
     fn restarted(&self, child: &Arc<str>) {
-        self.0.do_send(ChildDown { child: Arc::clone(child), event: ChildEvent::Restarted });
+        self.tally.restarted(child);
+        self.supervisor.do_send(ChildDown { child: Arc::clone(child), event: ChildEvent::Restarted });
     }
 }

@@ -24,7 +24,7 @@ use crate::control_port::ControlPort;
 use crate::directory::Directory;
 use crate::expirer::Expirer;
 use crate::listener::{Drain, Listener, Open};
-use crate::metrics::{MetricsFile, Watched};
+use crate::metrics::{Depths, Endpoint, MetricsFile, Vitals, Watched};
 use crate::names::Resolver;
 use crate::notifications::{NotificationArea, NotificationDesk};
 use crate::registry::QueueRegistry;
@@ -35,7 +35,7 @@ use crate::state::Place;
 use crate::stats::{PortStats, Stats};
 use crate::stats_collector::StatsCollector;
 use crate::store_log_writer::StoreLogWriter;
-use crate::supervisor::{Root, Supervisor};
+use crate::supervisor::{Root, Supervisor, Tally};
 
 /// How long the end waits for clients that do not take what was promised to them.
 const SESSIONS_LIMIT: Duration = Duration::from_secs(10);
@@ -89,8 +89,9 @@ pub struct Tree {
     pub(crate) stats: Addr<StatsCollector>,
     pub(crate) store_log: Option<Addr<StoreLogWriter>>,
     listeners: Vec<Addr<Listener>>,
-    _expirer: Addr<Expirer>,
-    _control_port: Option<Addr<ControlPort>>,
+    expirer: Addr<Expirer>,
+    control_port: Option<Addr<ControlPort>>,
+    metrics_endpoint: Option<Addr<Endpoint>>,
     /// One per thread of sessions and shards.
     arbiters: Vec<Arbiter>,
     /// Of the connections to other relays.
@@ -105,6 +106,7 @@ impl Tree {
     /// system.
     pub fn grow(seed: Seed, root: Addr<Supervisor>) -> Self {
         let Seed { settings, credential, directory, services, notifications, store_log, activity, .. } = seed;
+        let tally = Arc::new(Tally::default());
         let soil = Soil {
             settings,
             directory,
@@ -113,7 +115,9 @@ impl Tree {
             stats: seed.stats,
             clock: seed.clock,
             sessions: Arc::default(),
-            reports: Arc::new(Root(root)),
+            reports: Arc::new(Root { supervisor: root, tally: Arc::clone(&tally) }),
+            tally,
+            depths: Depths::new(seed.threads),
             logger: seed.logger,
         };
         let arbiters: Vec<Arbiter> = (0..seed.threads).map(|_| Arbiter::new()).collect();
@@ -144,9 +148,8 @@ impl Tree {
             notifications: notifications.clone(),
             ports: Arc::clone(&ports),
         };
-        let metrics = seed.metrics.map(|file| (file, watched.clone()));
         let from_time = *seed.from_time.lock();
-        let stats = soil.stats_collector(&shards, seed.from_time, seed.daily_stats, metrics);
+        let stats = soil.stats_collector(&shards, seed.from_time, seed.daily_stats, (seed.metrics, watched.clone()));
         let control_port = seed
             .sockets
             .control
@@ -155,8 +158,9 @@ impl Tree {
             listening: Vec::new(),
             sessions: Arc::clone(&soil.sessions),
             stats,
-            _control_port: control_port,
-            _expirer: soil.expirer(&shards),
+            control_port,
+            metrics_endpoint: None,
+            expirer: soil.expirer(&shards),
             shards,
             notifications,
             store_log,
@@ -167,6 +171,8 @@ impl Tree {
             logger: soil.logger.clone(),
         };
         tree.listen_everywhere(&soil, &shared, credential, seed.sockets.ports, &ports);
+        tree.metrics_endpoint =
+            seed.sockets.metrics.map(|socket| soil.metrics_endpoint(socket, tree.stats.clone(), tree.vitals(&shared)));
         tree
     }
 
@@ -190,6 +196,27 @@ impl Tree {
             note!(self.logger, "binding to {address}");
             self.listening.push(address);
         }
+    }
+
+    /// All actors but those that answer the operator over HTTP, who notices by himself.
+    fn vitals(&self, shared: &Shared) -> Vitals {
+        let mut vitals = Vitals::default();
+        vitals.add_all("QueueRegistry", &*self.shards);
+        vitals.add_all("Listener", &self.listeners);
+        vitals.add("Notifications", &self.notifications.actor);
+        vitals.add("StatsCollector", &self.stats);
+        vitals.add("Expirer", &self.expirer);
+        vitals.add("Relays", &shared.forwarding.actor);
+        if let Some(writer) = &self.store_log {
+            vitals.add("StoreLogWriter", writer);
+        }
+        if let Some(names) = shared.names.actor() {
+            vitals.add("Names", names);
+        }
+        if let Some(control_port) = &self.control_port {
+            vitals.add("ControlPort", control_port);
+        }
+        vitals
     }
 
     /// Accepts connections from now on.

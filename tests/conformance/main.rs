@@ -18,6 +18,7 @@ mod get;
 mod hand_over;
 mod links;
 mod metrics;
+mod metrics_over_http;
 mod names;
 mod notifications;
 mod notifier_services;

@@ -1,6 +1,6 @@
 //! The metrics file, as a Prometheus reads it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::harness::server::Server;
 use crate::harness::service::{Service, queue_set};
 use crate::harness::state::METRICS;
 
-/// All names of the reference with their types (behaviour.md §9.7).
+/// All names of the reference with their types and labels; values that differ between servers are `*` (behaviour.md §9.7).
 const NAMES: &str = include_str!("metrics.txt");
 
 const EVERY_SECOND: &[Setting<'static>] = &[("STORE_LOG", "prometheus_interval", "1")];
@@ -74,6 +74,32 @@ async fn b_112_queues_of_a_subscribed_service() {
     assert_eq!(value_of(&scrape, "simplex_smp_subscribtion_services_total", &[]), Some(1.0));
 }
 
+/// Every sample with its labels, as [`with_labels`] has them.
+fn labelled(text: &str) -> BTreeSet<String> {
+    let scrape = Scrape::parse(text.lines().map(|line| Ok(line.to_owned()))).unwrap();
+    // Sum and count of a histogram are samples of their own for this reader.
+    let samples =
+        scrape.samples.iter().filter(|sample| !sample.metric.starts_with("simplex_smp_delivery_ack_confirmed_time_"));
+    let form = |sample: &prometheus_parse::Sample| {
+        let labels: BTreeMap<_, _> = sample.labels.iter().collect();
+        let differs = sample.metric == "simplex_smp_info" || sample.metric.starts_with("simplex_smp_sockets_");
+        let labels = labels.into_iter().map(|(name, value)| format!(" {name}={}", if differs { "*" } else { value }));
+        format!("{}{}", sample.metric, labels.collect::<String>())
+    };
+    samples.map(form).collect()
+}
+
+/// The samples of a line of the list: one for each combination of label values.
+fn with_labels(line: &str) -> Vec<String> {
+    let mut words = line.split(' ');
+    let name = words.next().unwrap().to_owned();
+    words.skip(1).fold(vec![name], |samples, label| {
+        let (name, values) = label.split_once('=').unwrap();
+        let with = |sample: &String| values.split('|').map(|v| format!("{sample} {name}={v}")).collect::<Vec<_>>();
+        samples.iter().flat_map(with).collect()
+    })
+}
+
 /// Every name of the reference with its type, and no other; all samples but one have the time of the file.
 #[tokio::test]
 async fn b_131_metrics_are_written() {
@@ -81,8 +107,10 @@ async fn b_131_metrics_are_written() {
     metrics_with(&server, |_| true).await;
     let text = fs::read_to_string(server.state_file(METRICS)).unwrap();
     let types: BTreeMap<_, _> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
-    let expected: BTreeMap<_, _> = NAMES.lines().filter_map(|line| line.split_once(' ')).collect();
+    let family = |line: &'static str| line.split_once(' ').map(|(name, rest)| (name, rest.split(' ').next().unwrap()));
+    let expected: BTreeMap<_, _> = NAMES.lines().filter_map(family).collect();
     assert_eq!(types, expected);
+    assert_eq!(labelled(&text), NAMES.lines().flat_map(with_labels).collect());
     let mut lines = text.lines();
     assert!(lines.next().unwrap().starts_with("# Recorded at: 20"));
     assert!(lines.next().unwrap().starts_with("# Stats from: 20"));

@@ -21,13 +21,19 @@ macro_rules! numbers {
 
 numbers!(i64, u64, usize);
 
+impl From<f64> for Number {
+    fn from(number: f64) -> Self {
+        Self(number)
+    }
+}
+
 /// Labels of a sample, names and values.
 pub type Labels<'a> = &'a [(&'a str, &'a str)];
 
 /// Text to which families of metrics are added.
 pub struct Page {
     text: String,
-    /// Of all samples, in milliseconds since 1970.
+    /// Of all samples, in milliseconds since 1970; 0: none.
     timestamp: i64,
 }
 
@@ -35,6 +41,11 @@ impl Page {
     /// An empty page.
     pub fn new(timestamp: i64) -> Self {
         Self { text: String::new(), timestamp }
+    }
+
+    /// An empty page whose samples are those of the moment in which it is read.
+    pub fn timeless() -> Self {
+        Self::new(0)
     }
 
     /// A line that readers pass over.
@@ -122,6 +133,11 @@ impl Page {
         self.family(name, help, MetricType::HISTOGRAM, vec![metric]);
     }
 
+    /// Families as they are.
+    pub fn families(&mut self, families: &[MetricFamily]) {
+        TextEncoder::new().encode_utf8(families, &mut self.text).expect("a family with samples can be written");
+    }
+
     /// The finished text.
     pub fn into_text(self) -> String {
         self.text
@@ -145,6 +161,6 @@ impl Page {
         family.set_help(help.to_owned());
         family.set_field_type(kind);
         family.set_metric(metrics);
-        TextEncoder::new().encode_utf8(&[family], &mut self.text).expect("a family with samples can be written");
+        self.families(&[family]);
     }
 }

@@ -48,24 +48,35 @@ pub struct Moment<'a> {
     pub threads: usize,
 }
 
+/// The metrics without times: whoever asks for them knows the time.
+pub fn told(moment: &Moment<'_>) -> String {
+    let mut page = Page::timeless();
+    families(&mut page, moment);
+    page.into_text()
+}
+
 /// The text of the metrics file.
 pub fn text(moment: &Moment<'_>) -> String {
     let mut page = Page::new(milliseconds(moment.now));
     page.comment(&format!("Recorded at: {}", iso_8601(moment.now)));
     page.comment(&format!("Stats from: {}", iso_8601(moment.snapshot.from_time)));
-    queues(&mut page, moment);
-    subscriptions(&mut page, moment);
-    messages(&mut page, moment);
-    notified_messages(&mut page, moment);
-    notifications(&mut page, moment);
-    relays(&mut page, moment.snapshot);
-    services(&mut page, moment);
-    names(&mut page, moment.snapshot);
-    process(&mut page, moment);
-    acknowledgements(&mut page, moment);
-    areas(&mut page, moment.census);
-    loaded(&mut page, &moment.stored);
+    families(&mut page, moment);
     page.into_text()
+}
+
+fn families(page: &mut Page, moment: &Moment<'_>) {
+    queues(page, moment);
+    subscriptions(page, moment);
+    messages(page, moment);
+    notified_messages(page, moment);
+    notifications(page, moment);
+    relays(page, moment.snapshot);
+    services(page, moment);
+    names(page, moment.snapshot);
+    process(page, moment);
+    acknowledgements(page, moment);
+    areas(page, moment.census);
+    loaded(page, &moment.stored);
 }
 
 fn iso_8601(time: SystemTime) -> String {

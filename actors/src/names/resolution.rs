@@ -23,6 +23,11 @@ impl NameResolution {
         Self { names, stats }
     }
 
+    /// The actor that resolves them.
+    pub fn actor(&self) -> Option<&Addr<Names>> {
+        self.names.as_ref()
+    }
+
     /// Begins to resolve a name; what it stands for comes later. Fails at once without a resolver.
     pub fn resolve(
         &self,

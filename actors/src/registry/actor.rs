@@ -17,6 +17,7 @@ use crate::guard::Guard;
 use crate::queue::ChangeToken;
 use crate::services::ServiceWalk;
 use crate::session_handle::SessionHandle;
+use crate::stats::MailboxDepth;
 
 /// Executes commands for the queues of one shard.
 ///
@@ -25,13 +26,14 @@ use crate::session_handle::SessionHandle;
 pub struct QueueRegistry {
     shard: Arc<Mutex<Shard>>,
     mailbox_size: usize,
+    depth: Arc<MailboxDepth>,
     guard: Guard,
 }
 
 impl QueueRegistry {
-    /// An actor for a shard; up to `mailbox_size` batches wait before senders are held back.
-    pub fn new(shard: Arc<Mutex<Shard>>, mailbox_size: usize, guard: Guard) -> Self {
-        Self { shard, mailbox_size, guard }
+    /// An actor for a shard; up to `mailbox_size` batches wait before senders are held back, and `depth` tells how many do.
+    pub fn new(shard: Arc<Mutex<Shard>>, mailbox_size: usize, depth: Arc<MailboxDepth>, guard: Guard) -> Self {
+        Self { shard, mailbox_size, depth, guard }
     }
 
     /// Works on the shard; a panic stops the actor, so that it is restarted.
@@ -79,6 +81,7 @@ impl Handler<Batch> for QueueRegistry {
     type Result = ();
 
     fn handle(&mut self, batch: Batch, context: &mut Self::Context) {
+        self.depth.leave(1);
         self.work(context, |shard| shard.execute_batch(batch));
     }
 }

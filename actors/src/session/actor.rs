@@ -108,7 +108,12 @@ impl Session {
             outbox: Rc::clone(&self.outbox),
             closing: Rc::clone(&self.closing),
             endings: Rc::clone(&self.endings),
-            errands: Errands::new(context.errand_limits, Rc::clone(&self.outbox), context.guard.clone()),
+            errands: Errands::new(
+                context.errand_limits,
+                Rc::clone(&self.outbox),
+                Arc::clone(&context.stats),
+                context.guard.clone(),
+            ),
             directory: Arc::clone(&context.directory),
             registry: context.registry.clone(),
             forwarding: context.forwarding.clone(),

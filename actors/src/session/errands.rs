@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -13,14 +14,17 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::outbox::{Outbox, Outgoing};
+use crate::command_kind::CommandKind;
 use crate::guard::Guard;
 use crate::registry::Answer;
+use crate::stats::Stats;
 
 /// A command with its answer to come.
 pub(super) struct Errand {
     destination: Destination,
     corr_id: CorrId,
     entity: EntityId,
+    kind: CommandKind,
     answer: LocalBoxFuture<'static, Response>,
 }
 
@@ -33,13 +37,23 @@ enum Destination {
 
 impl Errand {
     /// `PRXY` and `PFWD`.
-    pub fn of_relays(corr_id: CorrId, entity: EntityId, answer: impl Future<Output = Response> + 'static) -> Self {
-        Self { destination: Destination::Relays, corr_id, entity, answer: answer.boxed_local() }
+    pub fn of_relays(
+        kind: CommandKind,
+        corr_id: CorrId,
+        entity: EntityId,
+        answer: impl Future<Output = Response> + 'static,
+    ) -> Self {
+        Self { destination: Destination::Relays, corr_id, entity, kind, answer: answer.boxed_local() }
     }
 
-    /// `RSLV`
-    pub fn of_names(corr_id: CorrId, entity: EntityId, answer: impl Future<Output = Response> + 'static) -> Self {
-        Self { destination: Destination::Names, corr_id, entity, answer: answer.boxed_local() }
+    /// `RSLV`, also inside `RFWD`.
+    pub fn of_names(
+        kind: CommandKind,
+        corr_id: CorrId,
+        entity: EntityId,
+        answer: impl Future<Output = Response> + 'static,
+    ) -> Self {
+        Self { destination: Destination::Names, corr_id, entity, kind, answer: answer.boxed_local() }
     }
 }
 
@@ -58,31 +72,40 @@ pub(super) struct Errands {
     relays: Arc<Semaphore>,
     names: Arc<Semaphore>,
     outbox: Rc<Outbox>,
+    stats: Arc<Stats>,
     guard: Guard,
 }
 
 impl Errands {
-    pub fn new(limits: ErrandLimits, outbox: Rc<Outbox>, guard: Guard) -> Self {
+    pub fn new(limits: ErrandLimits, outbox: Rc<Outbox>, stats: Arc<Stats>, guard: Guard) -> Self {
         let places = |limit: usize| Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
-        Self { running: JoinSet::new(), relays: places(limits.relays), names: places(limits.names), outbox, guard }
+        Self {
+            running: JoinSet::new(),
+            relays: places(limits.relays),
+            names: places(limits.names),
+            outbox,
+            stats,
+            guard,
+        }
     }
 
-    /// Begins an errand, as soon as there is a place for it.
-    pub async fn begin(&mut self, errand: Errand) {
-        let Errand { destination, corr_id, entity, answer } = errand;
+    /// Begins an errand, as soon as there is a place for it. Its block came at `since`.
+    pub async fn begin(&mut self, errand: Errand, since: Instant) {
+        let Errand { destination, corr_id, entity, kind, answer } = errand;
         let places = match destination {
             Destination::Relays => Arc::clone(&self.relays),
             Destination::Names => Arc::clone(&self.names),
         };
         let place = places.acquire_owned().await;
         while self.running.try_join_next().is_some() {}
-        let (outbox, guard) = (Rc::clone(&self.outbox), self.guard.clone());
+        let (outbox, stats, guard) = (Rc::clone(&self.outbox), Arc::clone(&self.stats), self.guard.clone());
         self.running.spawn_local(async move {
             let response = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
                 guard.panicked();
                 Response::Error(ErrorType::Internal)
             });
             outbox.push([Outgoing::answer(corr_id, entity, Answer::Response(response))]);
+            stats.latencies.count(kind, since.elapsed());
             drop(place);
         });
     }

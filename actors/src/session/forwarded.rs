@@ -15,6 +15,7 @@ use super::errands::Errand;
 use super::reader::{Reader, found_name, name_error};
 use super::sorted::{Origin, Sorted};
 use super::terms::Terms;
+use crate::command_kind::CommandKind;
 use crate::verify::{Asker, Passed, Unauthorized};
 
 /// A command of a client behind the proxy, whose answer is owed.
@@ -79,7 +80,7 @@ impl Reader {
                             let response = lookup.await.map_or_else(name_error, found_name);
                             owed.seal(&response, &terms)
                         };
-                        sorted.errands.push(Errand::of_names(corr_id, entity, answer));
+                        sorted.errands.push(Errand::of_names(CommandKind::Forwarded, corr_id, entity, answer));
                     }
                 }
             }

@@ -1,42 +1,22 @@
 //! What some counters want to know of the commands of a block.
 
-use smp_protocol::command::{Command, NotifierCommand, RecipientCommand, SenderCommand};
+use smp_protocol::command::{Command, NotifierCommand, RecipientCommand};
 use smp_protocol::error::ErrorType;
 
+use crate::command_kind::CommandKind;
 use crate::stats::Stats;
 
-/// What the counters of refused commands tell apart.
-#[derive(Clone, Copy)]
-pub(super) enum CommandKind {
-    Subscribe,
-    Get,
-    Send,
-    SubscribeNotifier,
-    Other,
-}
-
-impl CommandKind {
-    pub fn of(command: &Command) -> Self {
-        match command {
-            Command::Recipient(RecipientCommand::Subscribe) => Self::Subscribe,
-            Command::Recipient(RecipientCommand::Get) => Self::Get,
-            Command::Sender(SenderCommand::Send(_)) => Self::Send,
-            Command::Notifier(NotifierCommand::Subscribe) => Self::SubscribeNotifier,
-            _ => Self::Other,
-        }
+/// Counts a command that failed verification.
+pub(super) fn count_rejected(kind: CommandKind, error: &ErrorType, stats: &Stats) {
+    if *error != ErrorType::Auth {
+        return;
     }
-
-    pub fn count_rejected(self, error: &ErrorType, stats: &Stats) {
-        if *error != ErrorType::Auth {
-            return;
-        }
-        match self {
-            Self::Subscribe => stats.subscriptions.unauthorized.count(),
-            Self::Get => stats.messages.get_unauthorized.count(),
-            Self::Send => stats.messages.send_unauthorized.count(),
-            Self::SubscribeNotifier => stats.notifications.unauthorized.count(),
-            Self::Other => {}
-        }
+    match kind {
+        CommandKind::Subscribe => stats.subscriptions.unauthorized.count(),
+        CommandKind::Get => stats.messages.get_unauthorized.count(),
+        CommandKind::Send => stats.messages.send_unauthorized.count(),
+        CommandKind::SubscribeNotifier => stats.notifications.unauthorized.count(),
+        _ => {}
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use actix::Addr;
 use actix::dev::SendError;
@@ -20,19 +21,20 @@ use super::BlockSource;
 use super::actor::Session;
 use super::endings::Endings;
 use super::errands::{Errand, Errands};
-use super::kinds::{BlockKind, CommandKind};
+use super::kinds::{BlockKind, count_rejected};
 use super::outbox::{Outbox, Outgoing};
 use super::sorted::{Origin, Sorted};
 use super::terms::Terms;
 use crate::block_pool::PooledBlock;
 use crate::clock::Clock;
+use crate::command_kind::CommandKind;
 use crate::directory::Directory;
 use crate::faults::{self, FaultPoint};
 use crate::names::NameResolution;
 use crate::registry::{Answer, Batch, QueueRegistry};
 use crate::relays::{Forwarding, Found};
 use crate::session_handle::SessionHandle;
-use crate::stats::Stats;
+use crate::stats::{MailboxDepth, Stats};
 use crate::verify::{Asker, Passed, Unauthorized, Verified};
 
 /// The registry as a session sees it.
@@ -40,6 +42,8 @@ use crate::verify::{Asker, Passed, Unauthorized, Verified};
 pub struct RegistryShards {
     /// All shards, by their numbers.
     pub shards: Arc<[Addr<QueueRegistry>]>,
+    /// How many batches wait for each of them.
+    pub depths: Arc<[Arc<MailboxDepth>]>,
     /// The shard on the thread of the session: it makes the queues that the session asks for.
     pub home: usize,
 }
@@ -80,21 +84,23 @@ impl Reader {
                 () = self.closing.notified() => return Ok(()),
                 ready = self.source.ready() => ready?,
             }
-            let sorted = {
+            let (sorted, since) = {
                 let mut block = PooledBlock::take();
                 let content = self.source.read(&mut block).await?;
+                let since = Instant::now();
                 self.handle.received_at.store(self.clock.now(), Ordering::Relaxed);
                 faults::pass(FaultPoint::Session, Some(self.terms.version));
-                match content.map_err(drop).and_then(|content| batch::split(content).map_err(drop)) {
+                let sorted = match content.map_err(drop).and_then(|content| batch::split(content).map_err(drop)) {
                     Ok(transmissions) => self.sort(&transmissions).await,
                     Err(()) => Sorted { rejected: vec![outgoing(Rejected::block())], ..Sorted::default() },
-                }
+                };
+                (sorted, since)
             };
-            for errand in self.execute(sorted).await {
+            for errand in self.execute(sorted, since).await {
                 tokio::select! {
                     biased;
                     () = self.closing.notified() => return Ok(()),
-                    () = self.errands.begin(errand) => {}
+                    () = self.errands.begin(errand, since) => {}
                 }
             }
         }
@@ -124,16 +130,24 @@ impl Reader {
 
     fn sort_one(&self, transmission: Transmission<'_>, command: Command, sorted: &mut Sorted) {
         let asker = Asker { session_key: &self.terms.session_key, service: self.terms.service.as_deref() };
-        let counter = CommandKind::of(&command);
+        let kind = CommandKind::of(&command);
         let verified = asker.verify(&transmission, command, &self.directory);
         let Transmission { corr_id, entity, .. } = transmission;
         match verified {
             Err(error) => {
-                counter.count_rejected(&error, &self.stats);
+                count_rejected(kind, &error, &self.stats);
                 sorted.rejected.push(outgoing(Rejected { corr_id, entity, error }));
             }
-            Ok(Passed::Unauthorized(command)) => self.sort_unauthorized(corr_id, entity, command, sorted),
+            Ok(Passed::Unauthorized(command)) => {
+                let errands = sorted.errands.len();
+                self.sort_unauthorized(kind, corr_id, entity, command, sorted);
+                // Errands are answered by themselves.
+                if sorted.errands.len() == errands {
+                    sorted.answered.add(kind);
+                }
+            }
             Ok(Passed::Execute(verified)) => {
+                sorted.answered.add(kind);
                 let position = sorted.answers.enter(corr_id, entity);
                 sorted.add(self.shard_of(&verified), Origin::Client, position, verified);
             }
@@ -141,13 +155,20 @@ impl Reader {
     }
 
     /// Commands that no shard executes, except those that other relays forward.
-    fn sort_unauthorized(&self, corr_id: CorrId, entity: EntityId, command: Unauthorized, sorted: &mut Sorted) {
+    fn sort_unauthorized(
+        &self,
+        kind: CommandKind,
+        corr_id: CorrId,
+        entity: EntityId,
+        command: Unauthorized,
+        sorted: &mut Sorted,
+    ) {
         match command {
             Unauthorized::Ping => sorted.answer(corr_id, entity, Response::Pong),
             Unauthorized::Resolve(name) => match self.names.resolve(name) {
                 Ok(lookup) => {
                     let answer = async { lookup.await.map_or_else(name_error, found_name) };
-                    sorted.errands.push(Errand::of_names(corr_id, entity, answer));
+                    sorted.errands.push(Errand::of_names(kind, corr_id, entity, answer));
                 }
                 Err(error) => sorted.answer(corr_id, entity, name_error(error)),
             },
@@ -155,13 +176,13 @@ impl Reader {
                 let (address, password) = &*relay;
                 match self.forwarding.connect(address, password.as_ref()) {
                     Found::Known(response) => sorted.answer(corr_id, entity, response),
-                    Found::Later(answer) => sorted.errands.push(Errand::of_relays(corr_id, entity, answer)),
+                    Found::Later(answer) => sorted.errands.push(Errand::of_relays(kind, corr_id, entity, answer)),
                 }
             }
             Unauthorized::Proxy(ProxyCommand::Forward(command)) => {
                 match self.forwarding.forward(&entity, corr_id.clone(), command) {
                     Found::Known(response) => sorted.answer(corr_id, entity, response),
-                    Found::Later(answer) => sorted.errands.push(Errand::of_relays(corr_id, entity, answer)),
+                    Found::Later(answer) => sorted.errands.push(Errand::of_relays(kind, corr_id, entity, answer)),
                 }
             }
             Unauthorized::Proxy(ProxyCommand::Relay(encrypted)) => {
@@ -176,26 +197,28 @@ impl Reader {
 
     /// Has the commands executed and their answers sent. Answers go through the mailbox of the session, behind the messages
     /// that the shards pushed to it before they answered. Returns what is to be answered later.
-    async fn execute(&self, sorted: Sorted) -> Vec<Errand> {
-        let Sorted { mut answers, batches, rejected, errands } = sorted;
+    async fn execute(&self, sorted: Sorted, since: Instant) -> Vec<Errand> {
+        let Sorted { mut answers, batches, rejected, errands, answered } = sorted;
         self.endings.borrow_mut().block_taken();
         self.outbox.push(rejected);
         for batch in batches {
             let (reply, receiver) = oneshot::channel();
             answers.expect(receiver);
-            let address = &self.registry.shards[batch.shard];
+            let (address, depth) = (&self.registry.shards[batch.shard], &self.registry.depths[batch.shard]);
             let (version, service) = match batch.origin {
                 Origin::Client => (self.terms.version, self.terms.service.clone()),
                 Origin::Forwarded(version) => (version, None),
             };
             let session = Arc::clone(&self.handle);
             let batch = Batch { session, version, service, commands: batch.commands, reply };
+            depth.enter();
             if let Err(SendError::Full(batch)) = address.try_send(batch) {
                 // A closed mailbox drops the reply, which is then answered as a failure.
                 let _ = address.send(batch).await;
             }
         }
         self.actor.do_send(answers.complete(&self.terms).await);
+        self.stats.latencies.count_all(&answered, since.elapsed());
         errands
     }
 }

@@ -8,6 +8,7 @@ use super::answers::AnswersInWork;
 use super::errands::Errand;
 use super::outbox::Outgoing;
 use crate::registry::Executed;
+use crate::stats::Answered;
 use crate::verify::Verified;
 
 /// What is to be done with a block.
@@ -17,6 +18,8 @@ pub(super) struct Sorted {
     pub batches: Vec<ShardBatch>,
     pub rejected: Vec<Outgoing>,
     pub errands: Vec<Errand>,
+    /// The kinds of the commands that are answered together.
+    pub answered: Answered,
 }
 
 /// Commands for one shard.

@@ -25,7 +25,7 @@ use crate::directory::Directory;
 use crate::expirer::{Expirer, ExpiryTimes};
 use crate::guard::Guard;
 use crate::listener::ListenerParts;
-use crate::metrics::{MetricsFile, Watched};
+use crate::metrics::{Depths, Endpoint, EndpointParts, MetricsFile, Operation, Vitals, Watched};
 use crate::names::{NameResolution, Names, Probe, Resolver};
 use crate::notifications::{NotificationArea, NotificationDesk, NotificationTimes, Notifications};
 use crate::registry::{ChangeLog, Peers, Policy, QueueRegistry, Shard, ShardParts, ShardPeers};
@@ -37,7 +37,7 @@ use crate::state::Place;
 use crate::stats::{PortStats, Stats};
 use crate::stats_collector::{CollectorParts, StatsCollector};
 use crate::store_log_writer::{ShardLog, StoreLogWriter};
-use crate::supervisor::ChildReport;
+use crate::supervisor::{ChildReport, Tally};
 
 /// What many actors are made from.
 pub struct Soil {
@@ -49,6 +49,8 @@ pub struct Soil {
     pub clock: Clock,
     pub sessions: Arc<Sessions>,
     pub reports: Arc<dyn ChildReport>,
+    pub tally: Arc<Tally>,
+    pub depths: Depths,
     pub logger: Logger,
 }
 
@@ -62,6 +64,7 @@ pub struct Shared {
 
 impl Soil {
     fn guard(&self, name: &str) -> Guard {
+        self.tally.enter(name);
         Guard::new(name, Arc::clone(&self.reports))
     }
 
@@ -109,8 +112,9 @@ impl Soil {
     }
 
     pub fn store_log(&self, log: StoreLog, arbiter: &Arbiter) -> Addr<StoreLogWriter> {
-        let (guard, logger) = (self.guard("StoreLogWriter"), self.logger.clone());
-        Restarting::start_in_arbiter(&arbiter.handle(), |_| StoreLogWriter::new(log, guard, logger))
+        let (depth, guard, logger) =
+            (Arc::clone(&self.depths.changes), self.guard("StoreLogWriter"), self.logger.clone());
+        Restarting::start_in_arbiter(&arbiter.handle(), |_| StoreLogWriter::new(log, depth, guard, logger))
     }
 
     pub fn shard(
@@ -127,13 +131,15 @@ impl Soil {
         let (policy, clock, notifications) = (policy(&self.settings), self.clock.clone(), notifications.clone());
         let (guard, mailbox_size) =
             (self.guard(&format!("QueueRegistry {index}")), self.settings.limits.registry_mailbox_size);
+        let (depth, changes) = (Arc::clone(&self.depths.batches[index]), Arc::clone(&self.depths.changes));
         Restarting::start_in_arbiter(&arbiter.handle(), move |context| {
             let registry = context.address();
-            let log = writer.map(|writer| Box::new(ShardLog { writer, registry }) as Box<dyn ChangeLog>);
+            let log =
+                writer.map(|writer| Box::new(ShardLog { writer, registry, depth: changes }) as Box<dyn ChangeLog>);
             let notifications = Box::new(notifications);
             let parts =
                 ShardParts { index, directory, policy, stats, log, notifications, services, peers, clock, activity };
-            QueueRegistry::new(Arc::new(Mutex::new(Shard::new(parts))), mailbox_size, guard)
+            QueueRegistry::new(Arc::new(Mutex::new(Shard::new(parts))), mailbox_size, depth, guard)
         })
     }
 
@@ -155,7 +161,7 @@ impl Soil {
         shards: &Arc<[Addr<QueueRegistry>]>,
         from_time: Arc<Mutex<SystemTime>>,
         daily: Option<(Arc<dyn Files>, PathBuf)>,
-        metrics: Option<(MetricsFile, Watched)>,
+        (metrics, watched): (Option<MetricsFile>, Watched),
     ) -> Addr<StatsCollector> {
         let parts = CollectorParts {
             stats: Arc::clone(&self.stats),
@@ -165,11 +171,33 @@ impl Soil {
             from_time,
             daily,
             metrics,
+            watched,
             clock: self.clock.clone(),
             guard: self.guard("StatsCollector"),
             logger: self.logger.clone(),
         };
         Restarting::start(|_| StatsCollector::new(parts))
+    }
+
+    pub fn metrics_endpoint(
+        &self,
+        socket: TcpListener,
+        collector: Addr<StatsCollector>,
+        vitals: Vitals,
+    ) -> Addr<Endpoint> {
+        if let Ok(address) = socket.local_addr() {
+            note!(self.logger, "metrics are told at http://{address}/metrics");
+        }
+        let operation = Operation {
+            stats: Arc::clone(&self.stats),
+            sessions: Arc::clone(&self.sessions),
+            depths: self.depths.clone(),
+            tally: Arc::clone(&self.tally),
+            vitals,
+        };
+        let parts =
+            EndpointParts { collector, operation, guard: self.guard("MetricsEndpoint"), logger: self.logger.clone() };
+        Restarting::start(|_| Endpoint::new(socket, parts))
     }
 
     pub fn control_port(
@@ -210,7 +238,7 @@ impl Soil {
         let names_at_a_time = self.settings.names.as_ref().map_or(1, |names| names.concurrency);
         SessionContext {
             directory: Arc::clone(&self.directory),
-            registry: RegistryShards { shards: Arc::clone(shards), home },
+            registry: RegistryShards { shards: Arc::clone(shards), depths: Arc::clone(&self.depths.batches), home },
             notifications: notifications.clone(),
             books: SubscriptionBooks {
                 directory: Arc::clone(&self.directory),

@@ -1,5 +1,6 @@
 //! `[STORE_LOG]`: what is stored, where, for how long.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::ConnectionString;
@@ -74,6 +75,8 @@ pub struct StoreLog {
     pub log_stats: bool,
     /// `prometheus_interval`: how often the metrics file is written.
     pub prometheus_interval: Option<Duration>,
+    /// `prometheus_listen`, ours only: where metrics are told over HTTP.
+    pub prometheus_listen: Option<SocketAddr>,
 }
 
 impl StoreLog {
@@ -90,6 +93,7 @@ impl StoreLog {
             ntf_ttl: period(section, "expire_ntfs_hours", HOUR)?.unwrap_or(Duration::from_secs(24 * HOUR)),
             log_stats: section.on_off("log_stats")?.unwrap_or(false),
             prometheus_interval: prometheus_interval(section, warnings),
+            prometheus_listen: prometheus_listen(section, warnings)?,
         })
     }
 
@@ -155,4 +159,18 @@ fn prometheus_interval(section: &Section<'_>, warnings: &mut Vec<Warning>) -> Op
         warnings.push(section.warning(KEY, "is not a number of seconds: no metrics file is written"));
     }
     seconds.map(|seconds| Duration::from_secs(seconds.into()))
+}
+
+/// A port alone is one of 127.0.0.1.
+fn prometheus_listen(section: &Section<'_>, warnings: &mut Vec<Warning>) -> Result<Option<SocketAddr>, SettingError> {
+    const KEY: &str = "prometheus_listen";
+    let Some(text) = section.text(KEY) else { return Ok(None) };
+    let port = text.parse().map(|port: u16| (Ipv4Addr::LOCALHOST, port).into());
+    let Ok(address) = port.or_else(|_| text.parse::<SocketAddr>()) else {
+        return Err(section.invalid(KEY, "a port, or address:port, for example 127.0.0.1:9464"));
+    };
+    if !address.ip().is_loopback() {
+        warnings.push(section.warning(KEY, "is no address of this machine alone: metrics can be read from others"));
+    }
+    Ok(Some(address))
 }

@@ -346,11 +346,27 @@ fn what_the_reference_ignores_is_a_warning() {
             "[STORE_LOG]\nprometheus_interval = 1 minute",
             "ini:5: prometheus_interval in section [STORE_LOG] is not a number of seconds: no metrics file is written",
         ),
+        (
+            "[STORE_LOG]\nprometheus_listen = 0.0.0.0:9464",
+            "ini:5: prometheus_listen in section [STORE_LOG] is no address of this machine alone: metrics can be read \
+             from others",
+        ),
         ("[STORE_LOG]\nstore_mesages = journal", "ini:5: unknown key store_mesages in section [STORE_LOG] is ignored"),
         ("[STORELOG]\nenable = on", "ini:5: unknown key enable in section [STORELOG] is ignored"),
     ] {
         assert_eq!(warnings(text), [warning]);
     }
+}
+
+#[test]
+fn metrics_are_told_on_this_machine_by_default() {
+    let listen =
+        |value: &str| settings(&format!("[STORE_LOG]\nprometheus_listen = {value}")).store_log.prometheus_listen;
+    assert_eq!(settings("").store_log.prometheus_listen, None);
+    assert_eq!(listen("9464"), Some(([127, 0, 0, 1], 9464).into()));
+    assert_eq!(listen("10.1.2.3:80"), Some(([10, 1, 2, 3], 80).into()));
+    assert_eq!(listen("[::1]:9464").map(|address| address.to_string()), Some("[::1]:9464".to_owned()));
+    assert!(error("STORE_LOG", "prometheus_listen = somewhere").contains("127.0.0.1:9464"));
 }
 
 #[test]

@@ -44,6 +44,14 @@ impl AtomicFile {
         sync_parent(self.files.as_ref(), &self.path)
     }
 
+    /// The same for content that is not worth a flush of the disk: after a power failure either content, or none, is found.
+    pub fn commit_unsynced(mut self) -> Result<(), FileError> {
+        self.flush()?;
+        self.files.rename(&self.aside, &self.path).map_err(FileError::on("replace", &self.path))?;
+        self.file = None;
+        Ok(())
+    }
+
     /// Hands over the file beside `path`, complete and on disk, to be renamed by the caller.
     pub(crate) fn into_aside(mut self) -> Result<(Box<dyn LogFile>, PathBuf), FileError> {
         self.sync()?;
