@@ -4,10 +4,12 @@
 //! goes into the next write, so that the cost of a write (and of a sync) is shared by all who wait for it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, MessageResult, Supervised};
 use parking_lot::Mutex;
 use slog::{Logger, error, info};
+use smp_config::settings::StoreLogSync;
 use smp_store::store_log::{StoreLog, StoreLogError};
 
 use crate::faults::{self, FaultPoint};
@@ -16,6 +18,8 @@ use crate::queue::ChangeToken;
 use crate::registry::{AppendResult, Appended, ChangeLog, QueueRegistry};
 use crate::stats::MailboxDepth;
 
+/// How long lines may wait for a sync where they are not synced before they are answered.
+const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// Text of `ERR STORE` when a line cannot be written: clients need not know why.
 const WRITE_FAILED: &str = "write failed";
 
@@ -24,6 +28,9 @@ pub struct StoreLogWriter {
     log: Arc<Mutex<Option<StoreLog>>>,
     pending: Vec<Append>,
     failing: bool,
+    sync: StoreLogSync,
+    /// A sync is due in a while.
+    sync_due: bool,
     depth: Arc<MailboxDepth>,
     guard: Guard,
     logger: Logger,
@@ -31,8 +38,17 @@ pub struct StoreLogWriter {
 
 impl StoreLogWriter {
     /// A writer of an open log; `depth` tells how many changes wait for it.
-    pub fn new(log: StoreLog, depth: Arc<MailboxDepth>, guard: Guard, logger: Logger) -> Self {
-        Self { log: Arc::new(Mutex::new(Some(log))), pending: Vec::new(), failing: false, depth, guard, logger }
+    pub fn new(log: StoreLog, sync: StoreLogSync, depth: Arc<MailboxDepth>, guard: Guard, logger: Logger) -> Self {
+        Self {
+            log: Arc::new(Mutex::new(Some(log))),
+            pending: Vec::new(),
+            failing: false,
+            sync,
+            sync_due: false,
+            depth,
+            guard,
+            logger,
+        }
     }
 
     /// Writes what is pending and tells those who wait.
@@ -41,21 +57,42 @@ impl StoreLogWriter {
         self.depth.leave(pending.len());
         let (log, lines) = (Arc::clone(&self.log), pending.iter().map(|append| &append.lines[..]));
         let lines: Vec<u8> = lines.collect::<Vec<_>>().concat();
+        let sync = self.sync;
         let written = self.guard.run(|| {
             faults::pass(FaultPoint::StoreLogWriter, None);
-            match &mut *log.lock() {
-                Some(log) => log.append(&lines).map_err(Some),
-                None => Err(None),
+            match (&mut *log.lock(), sync) {
+                (Some(log), StoreLogSync::Commit) => log.append_synced(&lines).map_err(Some),
+                (Some(log), StoreLogSync::Interval | StoreLogSync::Off) => log.append(&lines).map_err(Some),
+                (None, _) => Err(None),
             }
         });
         match &written {
-            Some(Ok(())) => self.note_recovery(),
+            Some(Ok(())) => {
+                self.note_recovery();
+                self.sync_soon(context);
+            }
             Some(Err(failure)) => self.note_failure(failure.as_ref()),
             None => context.stop(),
         }
         let result = if matches!(written, Some(Ok(()))) { Ok(()) } else { Err(WRITE_FAILED) };
         answer(pending, result);
         result
+    }
+
+    /// In an interval, if lines are not synced as they come.
+    fn sync_soon(&mut self, context: &mut Context<Self>) {
+        if self.sync != StoreLogSync::Interval || std::mem::replace(&mut self.sync_due, true) {
+            return;
+        }
+        context.run_later(SYNC_INTERVAL, |this, context| {
+            this.sync_due = false;
+            let log = Arc::clone(&this.log);
+            match this.guard.run(|| log.lock().as_mut().map_or(Ok(()), StoreLog::sync)) {
+                Some(Ok(())) => {}
+                Some(Err(failure)) => this.note_failure(Some(&failure)),
+                None => context.stop(),
+            }
+        });
     }
 
     /// Logged once per failure, not once per line.

@@ -29,7 +29,7 @@ pub use limits::Limits;
 pub use limits_table::{Allowed, LIMITS, Limit, limits_document};
 pub use names::{Names, ResolverAuth};
 pub use proxy::{HostMode, Proxy, SocksAuth, SocksMode, SocksProxy};
-pub use store_log::{Database, Storage, StoreLog};
+pub use store_log::{Database, Storage, StoreLog, StoreLogSync};
 pub use transport::Transport;
 pub use web::{Https, Web};
 

@@ -114,7 +114,8 @@ impl Soil {
     pub fn store_log(&self, log: StoreLog, arbiter: &Arbiter) -> Addr<StoreLogWriter> {
         let (depth, guard, logger) =
             (Arc::clone(&self.depths.changes), self.guard("StoreLogWriter"), self.logger.clone());
-        Restarting::start_in_arbiter(&arbiter.handle(), |_| StoreLogWriter::new(log, depth, guard, logger))
+        let sync = self.settings.store_log.sync;
+        Restarting::start_in_arbiter(&arbiter.handle(), move |_| StoreLogWriter::new(log, sync, depth, guard, logger))
     }
 
     pub fn shard(

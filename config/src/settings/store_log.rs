@@ -51,12 +51,25 @@ pub struct Database {
     pub deleted_ttl: Duration,
 }
 
+/// When lines of the store log are on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreLogSync {
+    /// `commit`: before the changes are answered; many share one sync.
+    Commit,
+    /// `interval`: within a second.
+    Interval,
+    /// `off`: when the system likes.
+    Off,
+}
+
 /// Settings of section `[STORE_LOG]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the INI file")]
 pub struct StoreLog {
     /// `enable`: keep the store log (queues in memory only).
     pub enable: bool,
+    /// `sync`: when changes of queues are safe from a loss of power.
+    pub sync: StoreLogSync,
     /// `store_queues`, `store_messages`
     pub storage: Storage,
     /// `db_…`
@@ -84,6 +97,7 @@ impl StoreLog {
         let enable = section.on_off("enable")?.unwrap_or(false);
         Ok(Self {
             enable,
+            sync: sync(section)?,
             storage: storage(section)?,
             database: database(section)?,
             restore_messages: section.on_off("restore_messages")?.unwrap_or(enable),
@@ -104,6 +118,15 @@ impl StoreLog {
             Storage::Journal => true,
             Storage::DatabaseJournal | Storage::Database => self.database.store_log,
         }
+    }
+}
+
+fn sync(section: &Section<'_>) -> Result<StoreLogSync, SettingError> {
+    match section.text("sync") {
+        None | Some("commit") => Ok(StoreLogSync::Commit),
+        Some("interval") => Ok(StoreLogSync::Interval),
+        Some("off") => Ok(StoreLogSync::Off),
+        Some(_) => Err(section.invalid("sync", "commit, interval or off")),
     }
 }
 

@@ -276,6 +276,21 @@ fn the_address_can_be_used_as_it_is() {
 }
 
 #[test]
+fn store_log_is_synced_before_answers_unless_told_otherwise() {
+    let sync =
+        |line: &str| parse(&format!("[STORE_LOG]\n{line}\n{MINIMAL}")).map(|(settings, _)| settings.store_log.sync);
+    for (line, expected) in [
+        ("", StoreLogSync::Commit),
+        ("sync = commit", StoreLogSync::Commit),
+        ("sync: interval", StoreLogSync::Interval),
+        ("sync = off", StoreLogSync::Off),
+    ] {
+        assert_eq!(sync(line).unwrap(), expected, "{line}");
+    }
+    assert!(sync("sync = on").unwrap_err().contains("commit, interval or off"));
+}
+
+#[test]
 fn names_need_a_safe_endpoint() {
     let names =
         |lines: &str| parse(&format!("[NAMES]\nenable = on\n{lines}\n{MINIMAL}")).map(|(settings, _)| settings.names);

@@ -74,6 +74,13 @@ impl AppendFile {
         Ok(())
     }
 
+    /// Cuts off what was appended since the file had this length; if that fails, the next append does it first.
+    pub(crate) fn take_back(&mut self, length: u64) {
+        self.length = length;
+        self.ragged = true;
+        let _ = self.cut_back();
+    }
+
     pub(crate) fn sync(&mut self) -> Result<(), FileError> {
         self.file.sync().map_err(FileError::on("sync", &self.path))
     }

@@ -96,6 +96,13 @@ impl StoreLog {
         Ok(self.log.append(lines)?)
     }
 
+    /// [`Self::append`] and [`Self::sync`]. After an error none of the lines is in the log.
+    pub fn append_synced(&mut self, lines: &[u8]) -> Result<(), StoreLogError> {
+        let before = self.log.length();
+        self.append(lines)?;
+        self.sync().inspect_err(|_| self.log.take_back(before))
+    }
+
     /// Returns when everything appended so far is on disk (fdatasync). After a failed sync all further ones fail until
     /// [`Self::compact`] has written everything anew: the system reports an error only once and may have dropped data.
     pub fn sync(&mut self) -> Result<(), StoreLogError> {
@@ -192,6 +199,27 @@ mod tests {
         log.append(&create(3)).unwrap();
         log.sync().unwrap();
         assert_eq!(place.open().replayed.queues.len(), 3);
+    }
+
+    #[test]
+    fn what_could_not_be_synced_is_taken_back() {
+        let place = Place::new();
+        let mut log = place.open().log;
+        log.append_synced(&create(1)).unwrap();
+        place.faults.fail(Operation::Sync, Fault::InputOutput);
+        assert!(matches!(log.append_synced(&create(2)), Err(StoreLogError::File(_))));
+        place.faults.heal();
+        assert!(matches!(log.append_synced(&create(3)), Err(StoreLogError::SyncLost { .. })));
+        assert_eq!(place.open().replayed.queues.len(), 1);
+        // If cutting fails, too, it is made good by the next append.
+        log.compact(NONE, &[plain_queue(1)], SystemTime::UNIX_EPOCH).unwrap();
+        place.faults.fail(Operation::Sync, Fault::InputOutput);
+        place.faults.fail(Operation::Truncate, Fault::InputOutput);
+        log.append_synced(&create(2)).unwrap_err();
+        place.faults.heal();
+        log.compact(NONE, &[plain_queue(1)], SystemTime::UNIX_EPOCH).unwrap();
+        log.append_synced(&create(4)).unwrap();
+        assert_eq!(place.open().replayed.queues.len(), 2);
     }
 
     /// Wherever a compaction fails, the log goes on: for the next start, for the next compaction.

@@ -149,6 +149,36 @@ fn a_server_stopped_anywhere_keeps_its_promises() {
     });
 }
 
+/// Appends queues, each synced before it is promised.
+fn synced_session(disk: &SimulatedDisk) -> Vec<RecipientId> {
+    let mut promised = Vec::new();
+    let Ok(opened) = try_open(disk) else { return promised };
+    let mut log = opened.log;
+    let mut queues = opened.replayed.queues;
+    for n in 10..14 {
+        let new = queue(n);
+        if log.append_synced(&lines([LogRecord::Create(new.clone())])).is_err() {
+            return promised;
+        }
+        promised.push(new.recipient_id);
+        queues.push(new);
+        if n == 12 && log.compact(&[] as &[ServiceRecord], &queues, now()).is_err() {
+            return promised;
+        }
+    }
+    promised
+}
+
+#[test]
+fn what_was_synced_before_it_was_promised_survives_everything() {
+    let disk = || disk_with(&[(STORE_LOG, &log())]);
+    stop_everywhere(disk, synced_session, |found, promised, _power_lost| {
+        let kept: Vec<_> = open(found).replayed.queues.iter().map(|queue| queue.recipient_id).collect();
+        assert!(promised.iter().all(|id| kept.contains(id)));
+        assert!(kept.len() <= logged_queues().len() + promised.len() + 1, "nothing comes from nowhere");
+    });
+}
+
 #[test]
 fn an_append_after_a_torn_tail_begins_a_line() {
     let whole = log();
