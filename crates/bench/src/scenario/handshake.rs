@@ -1,0 +1,45 @@
+//! Connections, one after the other.
+
+use std::time::Instant;
+
+use smp_client::Client;
+use structopt::StructOpt;
+
+use super::{Failure, progress};
+use crate::Target;
+use crate::process::Usage;
+use crate::report::{Latencies, Report};
+
+/// TCP, TLS and the SMP handshake, again and again.
+#[derive(Debug, StructOpt)]
+pub struct Handshake {
+    #[structopt(flatten)]
+    target: Target,
+    /// How many
+    #[structopt(long, default_value = "1000")]
+    connections: u64,
+}
+
+impl Handshake {
+    /// Connects.
+    pub async fn run(&self) -> Result<Report, Failure> {
+        let (before, begin, mut latencies) = (Usage::of(self.target.pid), Instant::now(), Latencies::new());
+        let bar = progress(self.connections, "handshakes");
+        for _ in 0..self.connections {
+            let begin = Instant::now();
+            let client = Client::connect(&self.target.address, &self.target.options()).await?;
+            latencies.record(begin.elapsed());
+            client.close().await;
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        let elapsed = begin.elapsed();
+        let cost = Usage::of(self.target.pid).zip(before).map(|(after, before)| after.since(&before));
+        let mut report = Report::new("handshake: TCP, TLS and SMP");
+        report.add_count("connections", self.connections);
+        report.add_rate("connected", self.connections, elapsed);
+        report.add_latencies("handshake", &latencies);
+        report.add_cost("handshake", self.connections, cost, None);
+        Ok(report)
+    }
+}
