@@ -91,13 +91,16 @@ impl fmt::Display for Report {
     }
 }
 
+/// Longest latency that is told apart, in microseconds: an hour.
+const LONGEST: u64 = 3_600_000_000;
+
 /// Latencies in microseconds, exact to three digits.
 pub struct Latencies(Histogram<u64>);
 
 impl Latencies {
     /// Without any.
     pub fn new() -> Self {
-        Self(Histogram::new(3).expect("three digits are allowed"))
+        Self(Histogram::new_with_bounds(1, LONGEST, 3).expect("the bounds are far enough apart"))
     }
 
     /// One more.
@@ -107,7 +110,7 @@ impl Latencies {
 
     /// Those of another measurement.
     pub fn add(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("both grow as they must");
+        self.0.add(&other.0).expect("all have the same bounds");
     }
 }
 
@@ -115,4 +118,33 @@ impl Latencies {
 #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
 fn as_f64(number: u64) -> f64 {
     number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_of_all_lengths_are_told_apart() {
+        let (mut latencies, mut others) = (Latencies::new(), Latencies::new());
+        for milliseconds in [1, 2, 3, 4] {
+            latencies.record(Duration::from_millis(milliseconds));
+        }
+        others.record(Duration::from_secs(100));
+        latencies.add(&others);
+        let mut report = Report::new("test");
+        report.add_latencies("latency", &latencies);
+        let near = |value: f64, expected: f64| (value - expected).abs() < expected / 500.0;
+        assert!(near(report.figures[0].value, 3.0), "{report}");
+        assert!(near(report.figures[4].value, 100_000.0), "{report}");
+    }
+
+    #[test]
+    fn figures_have_a_line_each() {
+        let mut report = Report::new("test");
+        report.add("one", 1.0, "s");
+        report.add_count("two", 2);
+        assert_eq!(report.to_string(), "test\n  one             1 s\n  two             2 \n");
+        assert!(report.to_json().starts_with("{\"scenario\":\"test\",\"figures\":[{\"name\":\"one\",\"value\":1.0"));
+    }
 }

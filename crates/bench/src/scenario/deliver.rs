@@ -9,7 +9,7 @@ use smp_client::protocol::key::SigningKey;
 use smp_client::protocol::message::Content;
 use smp_client::{Client, Event, NewQueueOptions, Queue, QueueSender};
 use structopt::StructOpt;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval_at};
 
 use super::Failure;
 use crate::Target;
@@ -54,8 +54,9 @@ impl Deliver {
         let (server, own) = (Usage::of(self.target.pid), Usage::own());
         let begin = Instant::now();
         let end = begin + Duration::from_secs(self.seconds);
-        let pace = self.rate.map(|rate| Duration::from_secs_f64(pairs_per(rate, self.pairs)));
-        let seen = try_join_all(pairs.iter().map(|pair| pair.talk(end, pace))).await?;
+        let pace = self.rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
+        let paces = (0..).map(|number| pace.map(|pace| Pace::of(number, self.pairs, pace)));
+        let seen = try_join_all(pairs.iter().zip(paces).map(|(pair, pace)| pair.talk(end, pace))).await?;
         let elapsed = begin.elapsed();
         let cost = Usage::of(self.target.pid).zip(server).map(|(after, before)| after.since(&before));
         let own = Usage::own().zip(own).map(|(after, before)| after.since(&before));
@@ -78,9 +79,17 @@ impl Deliver {
     }
 }
 
-/// Seconds between two messages of one pair.
-fn pairs_per(rate: f64, pairs: usize) -> f64 {
-    f64::from(u32::try_from(pairs).unwrap_or(u32::MAX)) / rate
+/// When a pair has its turns.
+struct Pace {
+    first: Duration,
+    between: Duration,
+}
+
+impl Pace {
+    /// The pairs take turns: two messages are `each` apart, whatever pairs they are of.
+    fn of(number: u32, pairs: usize, each: Duration) -> Self {
+        Self { first: each * number, between: each * u32::try_from(pairs).unwrap_or(u32::MAX) }
+    }
 }
 
 impl Pair {
@@ -93,9 +102,9 @@ impl Pair {
         Ok(Self { recipient, queue, sender })
     }
 
-    async fn talk(&self, end: Instant, pace: Option<Duration>) -> Result<Seen, Failure> {
+    async fn talk(&self, end: Instant, pace: Option<Pace>) -> Result<Seen, Failure> {
         let mut seen = Seen { messages: 0, latencies: Latencies::new() };
-        let mut ticks = pace.map(interval);
+        let mut ticks = pace.map(|pace| interval_at((Instant::now() + pace.first).into(), pace.between));
         if let Some(ticks) = &mut ticks {
             // A late message does not make the next ones come in a bunch.
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
