@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix::Addr;
 use actix_rt::System;
-use slog::{Logger, error};
+use slog::{Logger, error, warn};
 use smp_config::certificates::{Credentials, PrivateKey};
 use smp_config::paths::Directories;
 use smp_config::settings::Settings;
@@ -16,6 +16,7 @@ use smp_store::store_log::StoreLogError;
 use smp_transport::listener::ListenError;
 use smp_transport::tls::{Credential, CredentialError};
 use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
@@ -78,6 +79,7 @@ pub enum StartError {
 /// A loaded server.
 pub struct Server {
     settings: Settings,
+    directories: Directories,
     credential: Credential,
     resolver: Option<Resolver>,
     state: State,
@@ -126,7 +128,7 @@ impl Server {
             now: clock.now(),
             logger: &logger,
         })?;
-        Ok(Self { settings, credential, resolver, state, threads, clock, handle_signals, logger })
+        Ok(Self { settings, directories, credential, resolver, state, threads, clock, handle_signals, logger })
     }
 
     /// Saves what was loaded, without running.
@@ -157,11 +159,12 @@ impl Server {
     }
 
     async fn live(self, sockets: Sockets, ready: impl FnOnce(RunningServer)) -> Result<EndReason, StartError> {
-        let Self { settings, credential, resolver, state, threads, clock, handle_signals, logger } = self;
+        let Self { settings, directories, credential, resolver, state, threads, clock, handle_signals, logger } = self;
         let State { directory, services, notifications, store_log, activity, from_time, stats, restoration, place } =
             state;
         let (end, ended) = oneshot::channel();
         let root = Supervisor::start_root(logger.clone(), handle_signals, end);
+        let hangups = handle_signals.then(|| signal(SignalKind::hangup()));
         let metrics = place.metrics(settings.store_log.prometheus_interval);
         let seed = Seed {
             settings,
@@ -185,6 +188,11 @@ impl Server {
         let tree = Tree::grow(seed, root.clone());
         if let Some(restoration) = restoration {
             restoration.finish()?;
+        }
+        match hangups {
+            Some(Ok(hangups)) => drop(actix_rt::spawn(tree.reloader(directories).follow(hangups))),
+            Some(Err(error)) => warn!(logger, "cannot handle SIGHUP: {error}; certificates are read at the next start"),
+            None => {}
         }
         tree.open().await;
         ready(RunningServer { listening: tree.listening.clone(), root });
@@ -237,7 +245,7 @@ async fn flush(tree: &Tree) -> Result<(), StartError> {
     Ok(())
 }
 
-fn credential(credentials: Credentials) -> Result<Credential, CredentialError> {
+pub(crate) fn credential(credentials: Credentials) -> Result<Credential, CredentialError> {
     let key = match &credentials.key {
         PrivateKey::Ed25519(seed) => SigningKey::ed25519(seed),
         PrivateKey::Ed448(seed) => SigningKey::ed448(seed),

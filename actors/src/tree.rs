@@ -11,6 +11,7 @@ use actix::{Addr, Supervisor as Restarting};
 use actix_rt::Arbiter;
 use parking_lot::Mutex;
 use slog::{Logger, info, warn};
+use smp_config::paths::Directories;
 use smp_config::settings::Settings;
 use smp_store::files::Files;
 use smp_store::store_log::StoreLog;
@@ -21,6 +22,7 @@ use self::soil::{Shared, Soil};
 use crate::activity::Activity;
 use crate::clock::Clock;
 use crate::control_port::ControlPort;
+use crate::create_password::CreatePassword;
 use crate::directory::Directory;
 use crate::expirer::Expirer;
 use crate::listener::{Drain, Listener, Open};
@@ -28,6 +30,7 @@ use crate::metrics::{Depths, Endpoint, MetricsFile, Vitals, Watched};
 use crate::names::Resolver;
 use crate::notifications::{NotificationArea, NotificationDesk};
 use crate::registry::QueueRegistry;
+use crate::reload::Reloader;
 use crate::services::Services;
 use crate::session::Sessions;
 use crate::sockets::{PortSockets, Sockets};
@@ -98,6 +101,8 @@ pub struct Tree {
     relay_arbiter: Arbiter,
     /// Of the store log.
     writer_arbiter: Option<Arbiter>,
+    tls: Arc<TlsServer>,
+    password: CreatePassword,
     logger: Logger,
 }
 
@@ -107,7 +112,11 @@ impl Tree {
     pub fn grow(seed: Seed, root: Addr<Supervisor>) -> Self {
         let Seed { settings, credential, directory, services, notifications, store_log, activity, .. } = seed;
         let tally = Arc::new(Tally::default());
+        let alpn: Vec<&[u8]> = settings.limits.alpn.iter().map(String::as_bytes).collect();
+        let tls = Arc::new(TlsServer::new(credential, &alpn));
+        let password = CreatePassword::new(settings.auth.create_password.clone());
         let soil = Soil {
+            password: password.clone(),
             settings,
             directory,
             services,
@@ -168,24 +177,18 @@ impl Tree {
             arbiters,
             relay_arbiter,
             writer_arbiter,
+            tls,
+            password,
             logger: soil.logger.clone(),
         };
-        tree.listen_everywhere(&soil, &shared, credential, seed.sockets.ports, &ports);
+        tree.listen_everywhere(&soil, &shared, seed.sockets.ports, &ports);
         tree.metrics_endpoint =
             seed.sockets.metrics.map(|socket| soil.metrics_endpoint(socket, tree.stats.clone(), tree.vitals(&shared)));
         tree
     }
 
-    fn listen_everywhere(
-        &mut self,
-        soil: &Soil,
-        shared: &Shared,
-        credential: Credential,
-        sockets: Vec<PortSockets>,
-        ports: &[Arc<PortStats>],
-    ) {
-        let alpn: Vec<&[u8]> = soil.settings.limits.alpn.iter().map(String::as_bytes).collect();
-        let tls = Arc::new(TlsServer::new(credential, &alpn));
+    fn listen_everywhere(&mut self, soil: &Soil, shared: &Shared, sockets: Vec<PortSockets>, ports: &[Arc<PortStats>]) {
+        let tls = Arc::clone(&self.tls);
         for (PortSockets { port, transport, address, sockets }, stats) in sockets.into_iter().zip(ports) {
             for (home, (socket, arbiter)) in sockets.into_iter().zip(&self.arbiters).enumerate() {
                 let sessions = soil.session_context(home, shared);
@@ -217,6 +220,12 @@ impl Tree {
             vitals.add("ControlPort", control_port);
         }
         vitals
+    }
+
+    /// What changes certificate and password while the tree lives.
+    pub fn reloader(&self, directories: Directories) -> Reloader {
+        let (tls, password) = (Arc::clone(&self.tls), self.password.clone());
+        Reloader { directories, tls, password, logger: self.logger.clone() }
     }
 
     /// Accepts connections from now on.

@@ -27,6 +27,7 @@ mod privacy;
 mod proxy;
 mod queues;
 mod quota;
+mod reload;
 mod restart;
 mod services;
 mod sessions;

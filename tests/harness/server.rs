@@ -175,6 +175,17 @@ impl Server {
         Client::connect(self.address(), options).await.expect("the server accepts clients")
     }
 
+    /// Runs another command of the program in the directories of this server; it must succeed.
+    pub fn execute(&self, arguments: &[&str]) {
+        let output = program(self.directory.path()).args(arguments).output().expect("the program can be started");
+        assert!(output.status.success(), "{arguments:?} failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// A file in the configuration directory.
+    pub fn config_file(&self, name: &str) -> PathBuf {
+        config(self.directory.path()).join(name)
+    }
+
     /// A file in the state directory.
     pub fn state_file(&self, name: &str) -> PathBuf {
         state(self.directory.path()).join(name)

@@ -61,9 +61,7 @@ impl Shard {
     }
 
     fn may_create(&self, given: Option<&BasicAuth>) -> bool {
-        let password = self.policy.password.as_ref();
-        self.policy.new_queues
-            && password.is_none_or(|password| given.is_some_and(|given| password.matches(given.as_bytes())))
+        self.policy.new_queues && self.policy.password.allows(given)
     }
 
     /// A record with fresh random IDs and keys. Link data that no store can hold are refused.

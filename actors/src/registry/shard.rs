@@ -5,7 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use smp_protocol::error::ErrorType;
-use smp_protocol::password::Password;
 
 use super::batch::{Batch, Executed, OpenBatch, Requester, Slot};
 use super::change::{ChangeLog, Job, PendingChange};
@@ -13,6 +12,7 @@ use super::services::Peers;
 use super::subscriptions::Subscriptions;
 use crate::activity::{Activity, PeriodEnds};
 use crate::clock::Clock;
+use crate::create_password::CreatePassword;
 use crate::directory::Directory;
 use crate::faults::{self, FaultPoint};
 use crate::notification::NotificationMailbox;
@@ -28,7 +28,7 @@ pub struct Policy {
     /// Whether queues may be created at all.
     pub new_queues: bool,
     /// Password for creating queues.
-    pub password: Option<Password>,
+    pub password: CreatePassword,
     /// Messages that a queue holds.
     pub quota: usize,
     /// Age in seconds at which messages expire; `None`: never.

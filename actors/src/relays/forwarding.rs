@@ -6,7 +6,6 @@ use actix::Addr;
 use smp_protocol::command::{BasicAuth, ForwardedCommand, RelayAddress};
 use smp_protocol::error::{ErrorType, ProxyError};
 use smp_protocol::id::{CorrId, EntityId};
-use smp_protocol::password::Password;
 use smp_protocol::response::Response;
 use tokio::time::Instant;
 
@@ -14,6 +13,7 @@ use super::actor::{Connect, Relays};
 use super::hosts::is_own;
 use super::opening::Opening;
 use super::table::{Entry, FailureKind, Outcome, RelayTable};
+use crate::create_password::CreatePassword;
 use crate::stats::{RelayStats, Stats};
 
 /// An answer that is known at once, or one that comes later.
@@ -30,7 +30,7 @@ pub struct Forwarding {
     /// Whether the operator allows it at all.
     pub allowed: bool,
     /// What clients must know, if anything: the password for new queues.
-    pub password: Option<Password>,
+    pub password: CreatePassword,
     /// Domains of the operator's own relays.
     pub own_domains: Arc<[String]>,
     /// All relays.
@@ -66,8 +66,7 @@ impl Forwarding {
     }
 
     fn may_forward(&self, given: Option<&BasicAuth>) -> bool {
-        let password = self.password.as_ref();
-        self.allowed && password.is_none_or(|password| given.is_some_and(|given| password.matches(given.as_bytes())))
+        self.allowed && self.password.allows(given)
     }
 
     /// `PFWD`: forwards a command to the relay whose session ID is the entity.

@@ -21,6 +21,7 @@ use super::seconds;
 use crate::activity::Activity;
 use crate::clock::Clock;
 use crate::control_port::{ControlDesk, ControlPort, DailyBlocks, Passwords};
+use crate::create_password::CreatePassword;
 use crate::directory::Directory;
 use crate::expirer::{Expirer, ExpiryTimes};
 use crate::guard::Guard;
@@ -42,6 +43,7 @@ use crate::supervisor::{ChildReport, Tally};
 /// What many actors are made from.
 pub struct Soil {
     pub settings: Settings,
+    pub password: CreatePassword,
     pub directory: Arc<Directory>,
     pub services: Arc<Services>,
     pub peers: Arc<ShardPeers>,
@@ -103,7 +105,7 @@ impl Soil {
         });
         Forwarding {
             allowed: limits.proxy,
-            password: self.settings.auth.create_password.clone(),
+            password: self.password.clone(),
             own_domains: proxy.own_server_domains.clone().into(),
             table,
             actor,
@@ -129,7 +131,8 @@ impl Soil {
         let (directory, services, stats) =
             (Arc::clone(&self.directory), Arc::clone(&self.services), Arc::clone(&self.stats));
         let peers: Arc<dyn Peers> = self.peers.clone();
-        let (policy, clock, notifications) = (policy(&self.settings), self.clock.clone(), notifications.clone());
+        let (policy, clock, notifications) =
+            (policy(&self.settings, &self.password), self.clock.clone(), notifications.clone());
         let (guard, mailbox_size) =
             (self.guard(&format!("QueueRegistry {index}")), self.settings.limits.registry_mailbox_size);
         let (depth, changes) = (Arc::clone(&self.depths.batches[index]), Arc::clone(&self.depths.changes));
@@ -289,10 +292,10 @@ impl Soil {
     }
 }
 
-fn policy(settings: &Settings) -> Policy {
+fn policy(settings: &Settings, password: &CreatePassword) -> Policy {
     Policy {
         new_queues: settings.auth.new_queues,
-        password: settings.auth.create_password.clone(),
+        password: password.clone(),
         quota: settings.limits.message_queue_quota,
         message_ttl: settings.message_ttl().map(seconds),
         expire_on_send: settings.store_log.expire_messages_on_send,

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use parking_lot::Mutex;
 use smp_actors::activity::Activity;
 use smp_actors::clock::Clock;
+use smp_actors::create_password::CreatePassword;
 use smp_actors::directory::Directory;
 use smp_actors::notification::{NotificationMailbox, PendingNotification};
 use smp_actors::notifications::NotificationArea;
@@ -152,7 +153,7 @@ impl Relay {
                 directory: Arc::clone(&directory),
                 policy: Policy {
                     new_queues: true,
-                    password: None,
+                    password: CreatePassword::default(),
                     quota: QUOTA,
                     message_ttl: None,
                     expire_on_send: false,
