@@ -50,6 +50,7 @@ pub mod stats;
 pub mod stats_collector;
 pub mod store_log_writer;
 pub mod supervisor;
+mod systemd;
 mod tree;
 pub mod verify;
 

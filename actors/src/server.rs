@@ -29,6 +29,7 @@ use crate::state::{Loading, Place, State, StateError};
 use crate::stats_collector::Snapshot;
 use crate::store_log_writer::CloseLog;
 use crate::supervisor::{EndReason, Shutdown, Supervisor};
+use crate::systemd;
 use crate::tree::{Seed, Tree};
 
 /// What a server is started with.
@@ -196,9 +197,15 @@ impl Server {
         }
         tree.open().await;
         ready(RunningServer { listening: tree.listening.clone(), root });
+        if handle_signals {
+            systemd::ready(&logger);
+        }
         // The root ends only with the server, so that there is always a reason.
         let reason = ended.await.unwrap_or(EndReason::Requested);
 
+        if handle_signals {
+            systemd::stopping(&logger);
+        }
         note!(logger, "Saving server state...");
         tree.end_sessions().await;
         let saved = save(&tree, &directory, &place, &logger).await;

@@ -12,4 +12,5 @@ mod start_errors;
 mod stop;
 mod storage_commands;
 mod support;
+mod systemd;
 mod terminal;
