@@ -1,5 +1,6 @@
 //! A listener: accepts connections on one socket and turns them into sessions.
 
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,7 +70,7 @@ pub struct Listener {
 
 /// The socket of a listener.
 enum SocketState {
-    /// Connections wait in the backlog.
+    /// Connections are refused.
     Bound(BoundSocket),
     /// Connections are accepted.
     Open(Arc<Socket>),
@@ -83,7 +84,7 @@ struct Acceptor {
 }
 
 impl Listener {
-    /// A listener whose connections wait until it is opened.
+    /// A listener that refuses connections until it is opened.
     pub fn new(socket: BoundSocket, parts: ListenerParts) -> Self {
         let handshakes = Arc::new(Semaphore::new(parts.concurrent_handshakes));
         let acceptor = Arc::new(Acceptor { parts, handshakes });
@@ -120,21 +121,20 @@ impl Supervised for Listener {
     }
 }
 
-/// Connections are accepted from now on.
+/// Connections are accepted from now on, unless somebody else was faster to listen on the port.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
+#[rtype(result = "io::Result<()>")]
 pub struct Open;
 
 impl Handler<Open> for Listener {
-    type Result = ();
+    type Result = io::Result<()>;
 
-    fn handle(&mut self, _: Open, context: &mut Self::Context) {
-        let SocketState::Bound(socket) = std::mem::replace(&mut self.socket, SocketState::Closed) else { return };
-        match socket.into_listener() {
-            Ok(socket) => self.socket = SocketState::Open(Arc::new(socket)),
-            Err(failure) => error!(self.acceptor.parts.logger, "port {}: {failure}", self.acceptor.parts.port),
+    fn handle(&mut self, _: Open, context: &mut Self::Context) -> io::Result<()> {
+        if let SocketState::Bound(socket) = std::mem::replace(&mut self.socket, SocketState::Closed) {
+            self.socket = SocketState::Open(Arc::new(socket.into_listener()?));
+            self.accept(context);
         }
-        self.accept(context);
+        Ok(())
     }
 }
 

@@ -195,13 +195,17 @@ impl Server {
             Some(Err(error)) => warn!(logger, "cannot handle SIGHUP: {error}; certificates are read at the next start"),
             None => {}
         }
-        tree.open().await;
-        ready(RunningServer { listening: tree.listening.clone(), root });
-        if handle_signals {
-            systemd::ready(&logger);
-        }
-        // The root ends only with the server, so that there is always a reason.
-        let reason = ended.await.unwrap_or(EndReason::Requested);
+        let opened = tree.open().await;
+        let reason = if opened.is_ok() {
+            ready(RunningServer { listening: tree.listening.clone(), root });
+            if handle_signals {
+                systemd::ready(&logger);
+            }
+            // The root ends only with the server, so that there is always a reason.
+            ended.await.unwrap_or(EndReason::Requested)
+        } else {
+            EndReason::Requested
+        };
 
         if handle_signals {
             systemd::stopping(&logger);
@@ -211,6 +215,7 @@ impl Server {
         let saved = save(&tree, &directory, &place, &logger).await;
         tree.stop_threads();
         saved?;
+        opened?;
         note!(logger, "Server stopped");
         Ok(reason)
     }

@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 use smp_config::settings::Settings;
 use smp_transport::listener::{Address, BoundSocket, ListenError};
 
-/// Sockets of all ports, one per thread. Connections wait until the server runs.
+/// Sockets of all ports, one per thread. Connections are refused until the server runs.
 pub struct Sockets {
     pub(crate) ports: Vec<PortSockets>,
     /// Of the control port, on this machine only.
@@ -37,7 +37,7 @@ pub(crate) struct PortSockets {
 }
 
 impl Sockets {
-    /// Listens on every configured port.
+    /// Takes every configured port.
     pub fn bind(settings: &Settings) -> Result<Self, ListenError> {
         let threads = threads(settings);
         let tls = settings.transport.ports.iter().map(|port| (*port, Transport::Tls));

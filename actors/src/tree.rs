@@ -15,6 +15,7 @@ use smp_config::paths::Directories;
 use smp_config::settings::Settings;
 use smp_store::files::Files;
 use smp_store::store_log::StoreLog;
+use smp_transport::listener::{Address, ListenError};
 use smp_transport::tls::{Credential, TlsServer};
 use tokio::time::timeout;
 
@@ -107,7 +108,7 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Starts all actors and listens on all ports; connections wait until the tree is opened. Must run on a thread of an actix
+    /// Starts all actors; connections are refused until the tree is opened. Must run on a thread of an actix
     /// system.
     pub fn grow(seed: Seed, root: Addr<Supervisor>) -> Self {
         let Seed { settings, credential, directory, services, notifications, store_log, activity, .. } = seed;
@@ -196,7 +197,6 @@ impl Tree {
                 let listener = Restarting::start_in_arbiter(&arbiter.handle(), |_| Listener::new(socket, parts));
                 self.listeners.push(listener);
             }
-            note!(self.logger, "binding to {address}");
             self.listening.push(address);
         }
     }
@@ -228,12 +228,18 @@ impl Tree {
         Reloader { directories, tls, password, logger: self.logger.clone() }
     }
 
-    /// Accepts connections from now on.
-    pub async fn open(&self) {
-        for listener in &self.listeners {
-            // A listener that is gone was restarted too often: the root knows.
-            let _ = listener.send(Open).await;
+    /// Listens on all ports and accepts connections from now on.
+    pub async fn open(&self) -> Result<(), ListenError> {
+        let of_port = self.arbiters.len();
+        for (listeners, address) in self.listeners.chunks(of_port).zip(&self.listening) {
+            for listener in listeners {
+                // A listener that is gone was restarted too often: the root knows.
+                let opened = listener.send(Open).await.unwrap_or(Ok(()));
+                opened.map_err(|source| ListenError { address: Address::Any(address.port()), source })?;
+            }
+            note!(self.logger, "binding to {address}");
         }
+        Ok(())
     }
 
     /// Accepts no more connections and lets the sessions end with what they have promised to their clients.

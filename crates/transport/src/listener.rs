@@ -108,20 +108,20 @@ impl From<io::Error> for AcceptError {
     }
 }
 
-/// A TCP socket that listens but belongs to no runtime yet: connections wait in its backlog.
+/// A TCP socket that has its port, but does not listen yet: connections are refused.
 #[derive(Debug)]
 pub struct BoundSocket {
-    socket: std::net::TcpListener,
+    socket: Socket,
 }
 
 impl BoundSocket {
-    /// Binds and listens. With `share_port` several sockets of this user may listen on the same port and the system
+    /// Binds; fails if somebody listens there. With `share_port` several sockets of this user may listen on the same port and the system
     /// spreads connections over them (`SO_REUSEPORT`).
     pub fn bind(address: Address, share_port: bool) -> Result<Self, ListenError> {
         let bound = match address {
-            Address::Only(address) => listen(address, share_port),
-            Address::Any(port) => match listen((Ipv6Addr::UNSPECIFIED, port).into(), share_port) {
-                Err(error) if lacks_ipv6(&error) => listen((Ipv4Addr::UNSPECIFIED, port).into(), share_port),
+            Address::Only(address) => bind(address, share_port),
+            Address::Any(port) => match bind((Ipv6Addr::UNSPECIFIED, port).into(), share_port) {
+                Err(error) if lacks_ipv6(&error) => bind((Ipv4Addr::UNSPECIFIED, port).into(), share_port),
                 bound => bound,
             },
         };
@@ -130,12 +130,13 @@ impl BoundSocket {
 
     /// The address in use, for port 0 the one that the system chose.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+        self.socket.local_addr()?.as_socket().ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 
-    /// Starts to accept. Must be called within the tokio runtime that is to accept.
+    /// Listens from now on. Must be called within the tokio runtime that is to accept.
     pub fn into_listener(self) -> io::Result<Listener> {
-        TcpListener::from_std(self.socket).map(|socket| Listener { socket })
+        self.socket.listen(BACKLOG)?;
+        TcpListener::from_std(self.socket.into()).map(|socket| Listener { socket })
     }
 }
 
@@ -166,19 +167,20 @@ impl Listener {
     }
 }
 
-fn listen(address: SocketAddr, share_port: bool) -> io::Result<std::net::TcpListener> {
+fn bind(address: SocketAddr, share_port: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     if address.is_ipv6() && address.ip().is_unspecified() {
         socket.set_only_v6(false)?;
     }
-    socket.set_reuse_address(true)?;
+    // Lets a restart have its port again at once. A port that the system chooses is not to be shared with anybody who asks
+    // for any port, too, before it is listened on.
+    socket.set_reuse_address(address.port() != 0)?;
     if share_port {
         socket.set_reuse_port(true)?;
     }
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 fn lacks_ipv6(error: &io::Error) -> bool {
