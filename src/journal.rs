@@ -1,19 +1,24 @@
 //! `smp-server journal` (operations.md §1.7).
 
+use std::fs;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use smp_config::paths::Directories;
 use smp_config::settings::{Settings, SettingsError};
+use smp_store::conversion::{self, Moved};
+use smp_store::files::{Files, RealFiles};
+use smp_store::state_lock::StateLock;
 use structopt::StructOpt;
 
 use crate::command_line::{HELP, OPTIONS};
 use crate::not_initialized;
-use crate::terminal::fail;
+use crate::terminal::{confirmed, fail};
 
 /// What to do with the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, StructOpt)]
 pub enum JournalCommand {
-    /// Move messages from the messages log to a new journal
+    /// Move messages from the messages log, or the journal files of another server, to the journal
     #[structopt(template = OPTIONS, help_message = HELP, usage = "smp-server journal import")]
     Import,
     /// Copy messages from the journal to a new messages log
@@ -24,7 +29,7 @@ pub enum JournalCommand {
     Delete,
 }
 
-/// Checks what all three need; this program has no journal to work on.
+/// Checks what all three need, and does one of them.
 pub fn run(directories: &Directories, command: JournalCommand) -> ExitCode {
     let settings = match Settings::load(directories) {
         Ok((settings, _)) => settings,
@@ -40,10 +45,97 @@ pub fn run(directories: &Directories, command: JournalCommand) -> ExitCode {
         say!("Store log file {} not found", store_log.display());
         return ExitCode::FAILURE;
     }
-    let nothing = match command {
-        JournalCommand::Import => "no messages were imported",
-        JournalCommand::Export => "no messages were exported",
-        JournalCommand::Delete => "nothing was deleted",
+    match command {
+        JournalCommand::Import => import(directories),
+        JournalCommand::Export => export(directories),
+        JournalCommand::Delete => delete(directories),
+    }
+}
+
+fn import(directories: &Directories) -> ExitCode {
+    let (messages_log, reference) = (directories.messages_log(), directories.reference_journal());
+    let sources: Vec<_> = [messages_log, reference].into_iter().filter(|source| source.exists()).collect();
+    if sources.is_empty() {
+        say!("{} file does not exist: there is nothing to import", directories.messages_log().display());
+        return ExitCode::FAILURE;
+    }
+    for source in &sources {
+        say!("Messages of {} will be moved to {}.", source.display(), directories.journal().display());
+    }
+    if !is_confirmed("Messages not imported") {
+        return ExitCode::FAILURE;
+    }
+    match conversion::import(&files(), &directories.state) {
+        Ok(Moved { messages, queues, incomplete }) => {
+            say!("Import completed: {messages} messages, {queues} queues");
+            if incomplete > 0 {
+                say!("Some messages of {incomplete} queues were missing");
+            }
+            say!("Set store_messages to `journal` in smp-server.ini");
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(error),
+    }
+}
+
+fn export(directories: &Directories) -> ExitCode {
+    let (messages_log, journal) = (directories.messages_log(), directories.journal());
+    if messages_log.exists() {
+        say!("{} file already exists: import or remove it first", messages_log.display());
+        return ExitCode::FAILURE;
+    }
+    if !journal.exists() {
+        say!("{} directory does not exist: there is nothing to export", journal.display());
+        return ExitCode::FAILURE;
+    }
+    say!("Messages of {} will be copied to {}.", journal.display(), messages_log.display());
+    if !is_confirmed("Journal not exported") {
+        return ExitCode::FAILURE;
+    }
+    match conversion::export(&files(), &directories.state) {
+        Ok(Moved { messages, queues, .. }) => {
+            say!("Export completed: {messages} messages, {queues} queues");
+            say!("Run `smp-server journal delete` and set store_messages to `memory` in smp-server.ini");
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(error),
+    }
+}
+
+fn delete(directories: &Directories) -> ExitCode {
+    let journal = directories.journal();
+    if !journal.exists() {
+        say!("{} directory does not exist", journal.display());
+        return ExitCode::FAILURE;
+    }
+    say!("WARNING: {} will be deleted with all messages in it.", journal.display());
+    if !is_confirmed("Messages NOT deleted") {
+        return ExitCode::FAILURE;
+    }
+    let _lock = match StateLock::acquire(&directories.state) {
+        Ok(lock) => lock,
+        Err(error) => return fail(error),
     };
-    fail(format_args!("this program has no journal storage: {nothing}"))
+    match fs::remove_dir_all(&journal) {
+        Ok(()) => {
+            say!("Deleted all messages in {}", journal.display());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            fail(format_args!("cannot remove {}: {error}; run this as the user who owns it", journal.display()))
+        }
+    }
+}
+
+fn files() -> Arc<dyn Files> {
+    Arc::new(RealFiles)
+}
+
+fn is_confirmed(refusal: &str) -> bool {
+    match confirmed() {
+        Ok(true) => return true,
+        Ok(false) => say!("{refusal}"),
+        Err(error) => drop(fail(format_args!("{refusal}: {error}"))),
+    }
+    false
 }

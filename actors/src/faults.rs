@@ -20,6 +20,8 @@ pub enum FaultPoint {
     RegistryMessage,
     /// The store log writer, before it writes.
     StoreLogWriter,
+    /// The journal writer, before it writes.
+    JournalWriter,
     /// Notifications, in a delivery cycle.
     Notifications,
     /// The statistics collector, when it is asked.

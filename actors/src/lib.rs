@@ -4,6 +4,7 @@
 //! Supervisor ─┬─ Listener (one per port and thread) ── Session (one per client)
 //!             ├─ QueueRegistry (one shard per thread)
 //!             ├─ StoreLogWriter, on a thread of its own
+//!             ├─ JournalWriter, on a thread of its own, if messages are kept in the journal
 //!             ├─ Notifications
 //!             ├─ StatsCollector
 //!             ├─ Endpoint of metrics, if they are told over HTTP
@@ -31,6 +32,7 @@ pub mod directory;
 pub mod expirer;
 pub mod faults;
 mod guard;
+pub mod journal_writer;
 pub mod listener;
 pub mod metrics;
 pub mod names;

@@ -49,13 +49,20 @@ pub struct Subscriber {
     pub session: Arc<SessionHandle>,
     /// The message that waits for its `ACK`.
     pub delivered: Option<Delivered>,
+    /// An `ACK` waits for the journal: its answer brings the next message, and until then nothing is pushed.
+    pub acknowledging: bool,
     generation: u32,
 }
 
 impl Subscriber {
     /// A connection that was given nothing yet.
     pub fn new(session: &Arc<SessionHandle>) -> Self {
-        Self { generation: session.generation(), session: Arc::clone(session), delivered: None }
+        Self { generation: session.generation(), session: Arc::clone(session), delivered: None, acknowledging: false }
+    }
+
+    /// Whether a message may be pushed now.
+    pub fn is_free(&self) -> bool {
+        self.delivered.is_none() && !self.acknowledging
     }
 
     /// Whether the subscription was not made void since.

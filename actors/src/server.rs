@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::journal_writer::CloseJournal;
 use crate::names::{InvalidResolver, Resolver};
 use crate::notifications;
 use crate::registry;
@@ -134,8 +135,9 @@ impl Server {
 
     /// Saves what was loaded, without running.
     pub fn save(self) -> Result<(), StartError> {
-        let State { directory, notifications, activity, from_time, stats, restoration, place, store_log, .. } =
-            self.state;
+        let State {
+            directory, notifications, activity, from_time, stats, restoration, place, store_log, journal, ..
+        } = self.state;
         if let Some(restoration) = restoration {
             restoration.finish()?;
         }
@@ -147,6 +149,9 @@ impl Server {
             active_queues_ntf: activity.with_notification.to_saved(),
             ..stats.snapshot(*from_time.lock())
         })?;
+        if let Some(journal) = journal {
+            journal.close()?;
+        }
         if let Some(mut log) = store_log {
             log.sync()?;
         }
@@ -161,8 +166,18 @@ impl Server {
 
     async fn live(self, sockets: Sockets, ready: impl FnOnce(RunningServer)) -> Result<EndReason, StartError> {
         let Self { settings, directories, credential, resolver, state, threads, clock, handle_signals, logger } = self;
-        let State { directory, services, notifications, store_log, activity, from_time, stats, restoration, place } =
-            state;
+        let State {
+            directory,
+            services,
+            notifications,
+            store_log,
+            journal,
+            activity,
+            from_time,
+            stats,
+            restoration,
+            place,
+        } = state;
         let (end, ended) = oneshot::channel();
         let root = Supervisor::start_root(logger.clone(), handle_signals, end);
         let hangups = handle_signals.then(|| signal(SignalKind::hangup()));
@@ -175,6 +190,7 @@ impl Server {
             services,
             notifications,
             store_log,
+            journal,
             activity,
             from_time,
             daily_stats: place.daily_stats(),
@@ -227,6 +243,13 @@ async fn save(tree: &Tree, directory: &Directory, place: &Place, logger: &Logger
         Ok(()) => place.save_messages(directory).map_err(StartError::from),
         Err(failure) => Err(failure),
     };
+    let journal = match &tree.journal {
+        None => Ok(()),
+        Some(writer) => match writer.send(CloseJournal).await {
+            Ok(closed) => closed.map_err(StartError::from),
+            Err(_) => Err(StartError::NoAnswer("JournalWriter")),
+        },
+    };
     let notifications = match tree.notifications.actor.send(notifications::Flush).await {
         Ok(waiting) => place.save_notifications(&waiting).map_err(StartError::from),
         Err(_) => Err(StartError::NoAnswer("Notifications")),
@@ -242,7 +265,7 @@ async fn save(tree: &Tree, directory: &Directory, place: &Place, logger: &Logger
             Err(_) => Err(StartError::NoAnswer("StoreLogWriter")),
         },
     };
-    let parts = [messages, notifications, stats, closed];
+    let parts = [messages, journal, notifications, stats, closed];
     for failure in parts.iter().filter_map(|part| part.as_ref().err()) {
         error!(logger, "{failure}");
     }

@@ -7,14 +7,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use slog::{Logger, warn};
-use smp_config::settings::{Settings, Storage};
+use smp_config::settings::{Settings, Storage, StoreLog as StoreLogSettings};
 use smp_protocol::id::{NotifierId, RecipientId};
 use smp_protocol::response::EncryptedNotification;
+use smp_store::conversion;
 use smp_store::error::FileError;
 use smp_store::files::Files;
+use smp_store::journal::{self, Journal, ReplayRules, Replayed};
 use smp_store::message_queue::MessageQueue;
-use smp_store::messages_log::{self, RestoreRules};
-use smp_store::names::METRICS;
+use smp_store::messages_log::{self, RestoreRules, RestoredMessages};
+use smp_store::names::{JOURNAL, METRICS};
 use smp_store::ntfs_log::{self, RestoredNotifications, StoredNotification};
 use smp_store::record::{QueueRecord, ServiceRecord};
 use smp_store::restoration::{Restoration, RestoreError};
@@ -47,6 +49,9 @@ pub enum StateError {
     /// Saved messages, notifications or statistics.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// The journal of messages.
+    #[error(transparent)]
+    Journal(#[from] FileError),
     /// A kind of storage that this program does not have.
     #[error("{0}")]
     Storage(&'static str),
@@ -62,6 +67,8 @@ pub struct State {
     pub notifications: NotificationArea,
     /// The open log.
     pub store_log: Option<StoreLog>,
+    /// The open journal, if messages are kept in one.
+    pub journal: Option<Journal>,
     /// Active queues.
     pub activity: Activity,
     /// When counting began.
@@ -79,12 +86,33 @@ pub struct State {
 pub struct Place {
     files: Arc<dyn Files>,
     path: PathBuf,
-    keeps_messages: bool,
+    messages: MessagesKept,
     keeps_notifications: bool,
     keeps_stats: bool,
     logger: Logger,
     /// Held as long as the place is in use.
     _lock: Arc<StateLock>,
+}
+
+/// How messages outlive the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MessagesKept {
+    /// Not at all.
+    No,
+    /// They are saved in good order.
+    Saved,
+    /// They are in the journal at any time.
+    Journaled,
+}
+
+impl MessagesKept {
+    fn of(settings: &StoreLogSettings) -> Self {
+        match settings.storage {
+            Storage::Journal => Self::Journaled,
+            _ if settings.restore_messages && settings.enable => Self::Saved,
+            _ => Self::No,
+        }
+    }
 }
 
 /// What loading depends on.
@@ -116,7 +144,7 @@ impl State {
         let place = Place {
             files: Arc::clone(files),
             path: path.to_path_buf(),
-            keeps_messages: keeps && settings.store_log.enable,
+            messages: MessagesKept::of(&settings.store_log),
             keeps_notifications: keeps,
             keeps_stats: settings.store_log.log_stats,
             logger: Logger::clone(logger),
@@ -134,7 +162,15 @@ impl State {
                 stranded.display()
             );
         }
-        let messages = loading.messages(&place, &mut restoration, &queues, &stats)?;
+        let known = Known(&queues);
+        let (messages, journal) = match place.messages {
+            MessagesKept::No => (HashMap::new(), None),
+            MessagesKept::Saved => (loading.messages(&mut restoration, known, &stats)?, None),
+            MessagesKept::Journaled => {
+                let (messages, journal) = loading.journal(&mut restoration, known, &stats)?;
+                (messages, Some(journal))
+            }
+        };
         let directory = Arc::new(directory(loading.shards, queues, messages, &stats, logger));
         let services = Arc::new(Services::restored(services));
         associate(&directory, &services);
@@ -146,6 +182,7 @@ impl State {
             services,
             notifications,
             store_log,
+            journal,
             activity,
             from_time: Arc::new(Mutex::new(from_time)),
             stats,
@@ -157,11 +194,7 @@ impl State {
 
 fn refuse_other_storage(storage: Storage) -> Result<(), StateError> {
     match storage {
-        Storage::Memory => Ok(()),
-        Storage::Journal => Err(StateError::Storage(
-            "store_messages = journal: this server has no journal storage; run `smp-server journal export` of the \
-             program that wrote it, set store_messages = memory in smp-server.ini and start again",
-        )),
+        Storage::Memory | Storage::Journal => Ok(()),
         Storage::DatabaseJournal | Storage::Database => Err(StateError::Storage(
             "store_queues = database: this server has no database storage; run `smp-server database export` of the \
              program that wrote it, set store_queues and store_messages to memory in smp-server.ini and start again",
@@ -170,6 +203,16 @@ fn refuse_other_storage(storage: Storage) -> Result<(), StateError> {
 }
 
 type LoadedQueues = (Option<StoreLog>, Vec<QueueRecord>, Vec<ServiceRecord>);
+
+/// The queues of the store log. It sorts them, so that no second map of all is needed.
+#[derive(Clone, Copy)]
+struct Known<'a>(&'a [QueueRecord]);
+
+impl Known<'_> {
+    fn contains(&self, id: &RecipientId) -> bool {
+        self.0.binary_search_by_key(id, |queue| queue.recipient_id).is_ok()
+    }
+}
 
 impl Loading<'_> {
     fn queues(&self) -> Result<LoadedQueues, StateError> {
@@ -204,33 +247,28 @@ impl Loading<'_> {
         note!(logger, "store log: {} ({} ms)", opened.replayed.summary, begin.elapsed().as_millis());
     }
 
+    fn oldest(&self) -> Option<i64> {
+        self.settings.message_ttl().map(|ttl| self.now.saturating_sub(seconds(ttl)))
+    }
+
     fn messages(
         &self,
-        place: &Place,
         restoration: &mut Restoration,
-        queues: &[QueueRecord],
+        known: Known<'_>,
         stats: &Stats,
     ) -> Result<HashMap<RecipientId, MessageQueue>, StateError> {
-        if !place.keeps_messages {
-            return Ok(HashMap::new());
-        }
+        let RestoredMessages { queues, stored, expired, .. } = self.saved_messages(restoration, known)?;
+        self.note_messages(stats, stored, expired, known);
+        Ok(queues)
+    }
+
+    fn saved_messages(&self, restoration: &mut Restoration, known: Known<'_>) -> Result<RestoredMessages, StateError> {
         let rules = RestoreRules {
-            oldest: self.settings.message_ttl().map(|ttl| self.now.saturating_sub(seconds(ttl))),
+            oldest: self.oldest(),
             quota: self.settings.limits.message_queue_quota,
             skip_warnings: self.skip_warnings,
         };
-        // Sorted by the store, so that no second map of all queues is needed.
-        let known = |id: &RecipientId| queues.binary_search_by_key(id, |queue| queue.recipient_id).is_ok();
-        let restored = restoration.messages(&rules, known)?;
-        stats.messages.now.set(i64::try_from(restored.stored).unwrap_or(i64::MAX));
-        stats.messages.expired.add(usize::try_from(restored.expired).unwrap_or(usize::MAX));
-        note!(
-            self.logger,
-            "messages stored: {}, expired: {}, queues: {}",
-            restored.stored,
-            restored.expired,
-            queues.len()
-        );
+        let restored = restoration.messages(&rules, |id| known.contains(id))?;
         if restored.over_quota + restored.unknown > 0 || restored.torn {
             warn!(
                 self.logger,
@@ -240,7 +278,57 @@ impl Loading<'_> {
                 if restored.torn { ", an incomplete last line" } else { "" }
             );
         }
-        Ok(restored.queues)
+        Ok(restored)
+    }
+
+    fn note_messages(&self, stats: &Stats, stored: u64, expired: u64, known: Known<'_>) {
+        stats.messages.now.set(i64::try_from(stored).unwrap_or(i64::MAX));
+        stats.messages.expired.add(usize::try_from(expired).unwrap_or(usize::MAX));
+        note!(self.logger, "messages stored: {stored}, expired: {expired}, queues: {}", known.0.len());
+    }
+
+    /// Messages of the journal, and with them those that were saved when there was none. These are set aside like everything
+    /// that was restored; a start that ends before finds them in the journal already, and adds only what is missing.
+    fn journal(
+        &self,
+        restoration: &mut Restoration,
+        known: Known<'_>,
+        stats: &Stats,
+    ) -> Result<(HashMap<RecipientId, MessageQueue>, Journal), StateError> {
+        let (begin, path) = (Instant::now(), self.path.join(JOURNAL));
+        note!(self.logger, "reading messages from {}", path.display());
+        let oldest = if self.settings.store_log.expire_messages_on_start { self.oldest() } else { None };
+        let rules = ReplayRules { oldest, ..ReplayRules::default() };
+        let mut replayed = journal::replay(&self.files, &path, rules, |id| known.contains(id))?;
+        for (segment, bytes) in &replayed.damaged {
+            warn!(self.logger, "{} has {bytes} damaged bytes; messages in them are lost", segment.display());
+        }
+        if replayed.torn > 0 {
+            warn!(self.logger, "the journal ended with {} bytes of a message that was not accepted yet", replayed.torn);
+        }
+        let saved = self.saved_messages(restoration, known)?;
+        replayed.expired += saved.expired;
+        let mut imported = 0;
+        for (queue, messages) in saved.queues {
+            imported += replayed.import(queue, messages)?;
+        }
+        if let Some(tree) = restoration.reference_journal()? {
+            let adopted = conversion::adopt(&mut replayed, &tree, oldest, |id| known.contains(id))?;
+            imported += adopted.messages;
+            replayed.expired += adopted.expired;
+            if adopted.incomplete + adopted.unknown > 0 {
+                let (incomplete, unknown) = (adopted.incomplete, adopted.unknown);
+                warn!(self.logger, "not moved: some messages of {incomplete} queues, all of {unknown} unknown queues");
+            }
+        }
+        replayed.journal.sync()?;
+        if imported > 0 {
+            note!(self.logger, "moved to the journal: {imported} messages");
+        }
+        let Replayed { journal, queues, stored, expired, .. } = replayed;
+        self.note_messages(stats, stored, expired, known);
+        note!(self.logger, "the journal was read in {} ms", begin.elapsed().as_millis());
+        Ok((queues, journal))
     }
 
     fn notifications(
@@ -344,9 +432,13 @@ fn to_stored(pending: &PendingNotification) -> StoredNotification {
 impl Place {
     /// Saves the undelivered messages of all queues.
     pub fn save_messages(&self, directory: &Directory) -> Result<(), FileError> {
-        if !self.keeps_messages {
-            note!(self.logger, "undelivered messages are not saved");
-            return Ok(());
+        match self.messages {
+            MessagesKept::Saved => {}
+            MessagesKept::Journaled => return Ok(()),
+            MessagesKept::No => {
+                note!(self.logger, "undelivered messages are not saved");
+                return Ok(());
+            }
         }
         let begin = Instant::now();
         let saved = messages_log::save(Arc::clone(&self.files), &self.path, undelivered(directory))?;

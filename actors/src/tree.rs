@@ -14,6 +14,7 @@ use slog::{Logger, info, warn};
 use smp_config::paths::Directories;
 use smp_config::settings::Settings;
 use smp_store::files::Files;
+use smp_store::journal::Journal;
 use smp_store::store_log::StoreLog;
 use smp_transport::listener::{Address, ListenError};
 use smp_transport::tls::{Credential, TlsServer};
@@ -26,6 +27,7 @@ use crate::control_port::ControlPort;
 use crate::create_password::CreatePassword;
 use crate::directory::Directory;
 use crate::expirer::Expirer;
+use crate::journal_writer::JournalWriter;
 use crate::listener::{Drain, Listener, Open};
 use crate::metrics::{Depths, Endpoint, MetricsFile, Vitals, Watched};
 use crate::names::Resolver;
@@ -60,6 +62,8 @@ pub struct Seed {
     pub notifications: NotificationArea,
     /// The open store log, if there is one.
     pub store_log: Option<StoreLog>,
+    /// The open journal, if messages are kept in one.
+    pub journal: Option<Journal>,
     /// Active queues, as saved.
     pub activity: Activity,
     /// When counting began.
@@ -92,6 +96,7 @@ pub struct Tree {
     pub(crate) notifications: NotificationDesk,
     pub(crate) stats: Addr<StatsCollector>,
     pub(crate) store_log: Option<Addr<StoreLogWriter>>,
+    pub(crate) journal: Option<Addr<JournalWriter>>,
     listeners: Vec<Addr<Listener>>,
     expirer: Addr<Expirer>,
     control_port: Option<Addr<ControlPort>>,
@@ -100,8 +105,8 @@ pub struct Tree {
     arbiters: Vec<Arbiter>,
     /// Of the connections to other relays.
     relay_arbiter: Arbiter,
-    /// Of the store log.
-    writer_arbiter: Option<Arbiter>,
+    /// Of the store log and of the journal.
+    writer_arbiters: Vec<Arbiter>,
     tls: Arc<TlsServer>,
     password: CreatePassword,
     logger: Logger,
@@ -132,8 +137,15 @@ impl Tree {
         };
         let arbiters: Vec<Arbiter> = (0..seed.threads).map(|_| Arbiter::new()).collect();
         let notifications = soil.notifications(notifications);
-        let writer_arbiter = store_log.is_some().then(Arbiter::new);
-        let store_log = store_log.zip(writer_arbiter.as_ref()).map(|(log, arbiter)| soil.store_log(log, arbiter));
+        let mut writer_arbiters = Vec::new();
+        let mut writer_arbiter = || {
+            let arbiter = Arbiter::new();
+            let handle = arbiter.handle();
+            writer_arbiters.push(arbiter);
+            handle
+        };
+        let store_log = store_log.map(|log| soil.store_log(log, &writer_arbiter()));
+        let journal = seed.journal.map(|journal| soil.journal(journal, &writer_arbiter()));
         let mut activity = Some(activity);
         let shards: Arc<[_]> = arbiters
             .iter()
@@ -141,7 +153,7 @@ impl Tree {
             .map(|(index, arbiter)| {
                 // What was saved belongs to no shard in particular: sets are united when they are read.
                 let activity = activity.take().unwrap_or_default();
-                soil.shard(index, arbiter, activity, &notifications, store_log.clone())
+                soil.shard((index, arbiter), activity, &notifications, store_log.clone(), journal.clone())
             })
             .collect();
         soil.peers.introduce(&shards);
@@ -174,10 +186,11 @@ impl Tree {
             shards,
             notifications,
             store_log,
+            journal,
             listeners: Vec::new(),
             arbiters,
             relay_arbiter,
-            writer_arbiter,
+            writer_arbiters,
             tls,
             password,
             logger: soil.logger.clone(),
@@ -212,6 +225,9 @@ impl Tree {
         vitals.add("Relays", &shared.forwarding.actor);
         if let Some(writer) = &self.store_log {
             vitals.add("StoreLogWriter", writer);
+        }
+        if let Some(writer) = &self.journal {
+            vitals.add("JournalWriter", writer);
         }
         if let Some(names) = shared.names.actor() {
             vitals.add("Names", names);
@@ -258,7 +274,7 @@ impl Tree {
     /// Ends all threads of the tree.
     pub fn stop_threads(self) {
         let arbiters: Vec<_> =
-            self.arbiters.into_iter().chain([self.relay_arbiter]).chain(self.writer_arbiter).collect();
+            self.arbiters.into_iter().chain([self.relay_arbiter]).chain(self.writer_arbiters).collect();
         for arbiter in &arbiters {
             arbiter.stop();
         }

@@ -100,6 +100,7 @@ pub fn refuse_leftovers(directories: &Directories) -> Result<(), InitError> {
         directories.openssl_server(),
         directories.fingerprint(),
         directories.journal(),
+        directories.reference_journal(),
     ];
     if let Some(path) = written.into_iter().find(|path| path.exists()) {
         return Err(InitError::Leftover(path));

@@ -68,8 +68,10 @@ file_names! {
     daily_stats: state / "smp-server-stats.daily.log",
     /// Prometheus metrics
     metrics: state / "smp-server-metrics.txt",
-    /// Message journal tree
-    journal: state / "messages",
+    /// Journal of messages
+    journal: state / "smp-server-journal",
+    /// Journal files of the reference
+    reference_journal: state / "messages",
     /// Static site, by default
     web_site: state / "www",
 }
@@ -110,6 +112,6 @@ mod tests {
     fn each_variable_moves_its_own_directory() {
         let directories = Directories::from_variables(|name| Some(PathBuf::from("/srv").join(name)));
         assert_eq!(directories.server_key(), Path::new("/srv/SMP_SERVER_CFG_PATH/server.key"));
-        assert_eq!(directories.journal(), Path::new("/srv/SMP_SERVER_LOG_PATH/messages"));
+        assert_eq!(directories.journal(), Path::new("/srv/SMP_SERVER_LOG_PATH/smp-server-journal"));
     }
 }

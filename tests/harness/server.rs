@@ -57,7 +57,9 @@ impl Server {
         let fingerprint = std::fs::read_to_string(config(directory.path()).join("fingerprint")).expect("made by init");
         let key_hash = fingerprint.trim().parse().expect("the fingerprint is a key hash");
         let server = Self { directory, key_hash, running: None, past: Vec::new() };
-        for setting in TEST_SETTINGS.iter().chain(settings) {
+        let storage = std::env::var("SMP_TEST_MESSAGES").unwrap_or_else(|_| "memory".to_owned());
+        let storage = [("STORE_LOG", "store_messages", &*storage)];
+        for setting in TEST_SETTINGS.iter().chain(&storage).chain(settings) {
             server.set(*setting);
         }
         server

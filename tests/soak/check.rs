@@ -15,11 +15,22 @@ use crate::messages::Item;
 use crate::queue::TrackedQueue;
 use crate::record::Record;
 
+/// How the server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// SIGINT.
+    Orderly,
+    /// SIGKILL, with messages in memory.
+    Killed,
+    /// SIGKILL, with messages in the journal.
+    KilledWithJournal,
+}
+
 /// Queues without messages that are looked for again.
 const KEPT: usize = 100;
 
 /// Checks a queue with traffic; afterwards everything about it is known.
-pub async fn queue(queue: &TrackedQueue, client: &Client, killed: bool, rng: &mut Rng) {
+pub async fn queue(queue: &TrackedQueue, client: &Client, end: End, rng: &mut Rng) {
     let recipient = queue.recipient(client);
     let info = info(&recipient).await;
     queue.model().record.seen(info.as_ref().map(|info| (info.secured, info.has_notifier)));
@@ -29,7 +40,8 @@ pub async fn queue(queue: &TrackedQueue, client: &Client, killed: bool, rng: &mu
 
     let size = usize::try_from(info.size).expect("a size");
     let first = subscribe(&recipient, size).await;
-    let possible = possible(queue, killed, size, first);
+    let possible = possible(queue, end, size, first);
+    let killed = end == End::Killed;
     assert!(
         !possible.is_empty(),
         "queue {} holds {size} from {first:?}: {:?}",
@@ -80,12 +92,13 @@ async fn subscribe(recipient: &Recipient, size: usize) -> Option<Item> {
 }
 
 /// The contents that agree with size and first item; after a kill the known content itself, which is not looked at closer yet.
-fn possible(queue: &TrackedQueue, killed: bool, size: usize, first: Option<Item>) -> Vec<Vec<Item>> {
+fn possible(queue: &TrackedQueue, end: End, size: usize, first: Option<Item>) -> Vec<Vec<Item>> {
     let model = queue.model();
-    if killed {
-        return vec![model.messages.items()];
-    }
-    let mut possible = model.messages.after_orderly_end();
+    let mut possible = match end {
+        End::Killed => return vec![model.messages.items()],
+        End::Orderly => model.messages.after_orderly_end(),
+        End::KilledWithJournal => model.messages.after_durable_kill(),
+    };
     possible.retain(|items| items.len() == size && items.first().copied() == first);
     possible.sort_by_key(|items| format!("{items:?}"));
     possible.dedup();

@@ -7,15 +7,15 @@
 //! SMP_SOAK_SEED=42 SMP_SOAK_ROUNDS=100 cargo test --release --test soak -- --nocapture
 //! ```
 //!
-//! `SMP_SOAK_ROUNDS`: how often, 15 by default; every third time the server is killed (SIGKILL), otherwise it ends in good order
-//! (SIGINT). `SMP_SOAK_SEED`: what the clients do; the default is printed. The moments at which things happen are real, so the
-//! same seed plays the same game, not the same moves.
+//! `SMP_SOAK_ROUNDS`: how often, 15 by default; with messages in memory the server is killed (SIGKILL) every third time, with
+//! messages in the journal two times of three, otherwise it ends in good order (SIGINT). `SMP_SOAK_SEED`: what the clients do; the
+//! default is printed. The moments at which things happen are real, so the same seed plays the same game, not the same moves.
 //!
 //! | After | must hold |
 //! |---|---|
-//! | an orderly end | every message that was answered `OK` and not acknowledged comes, in order, once per subscription; none comes after its `ACK` was answered; full queues are full |
-//! | a kill | no message comes after its `ACK` was answered, those that come are in order |
-//! | both | every queue whose `IDS` came exists with its keys, notifier and status; deleted ones are gone |
+//! | an orderly end, and a kill with messages in the journal | every message that was answered `OK` and not acknowledged comes, in order, once per subscription; none comes after its `ACK` was answered; full queues are full |
+//! | a kill with messages in memory | no message comes after its `ACK` was answered, those that come are in order |
+//! | all | every queue whose `IDS` came exists with its keys, notifier and status; deleted ones are gone |
 //!
 //! A command that was under way at the end may have been executed or not, and both are right.
 
@@ -37,6 +37,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use tokio::time::sleep;
 
+use check::End;
 use harness::server::Server;
 use queue::TrackedQueue;
 use traffic::Traffic;
@@ -53,12 +54,21 @@ fn variable(name: &str) -> Option<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn soak() {
+async fn messages_in_memory() {
+    soak("memory", |round| if round % 3 == 0 { End::Killed } else { End::Orderly }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_in_the_journal() {
+    soak("journal", |round| if round % 3 == 0 { End::Orderly } else { End::KilledWithJournal }).await;
+}
+
+async fn soak(storage: &str, end_of: impl Fn(u64) -> End) {
     let rounds = variable("SMP_SOAK_ROUNDS").unwrap_or(DEFAULT_ROUNDS);
     let seed = variable("SMP_SOAK_SEED").unwrap_or_else(|| fastrand::u64(..));
     println!("SMP_SOAK_ROUNDS={rounds} SMP_SOAK_SEED={seed}");
     let mut rng = Rng::with_seed(seed);
-    let mut server = Server::start().await;
+    let mut server = Server::start_with(&[("STORE_LOG", "store_messages", storage)]).await;
     let mut queues: Vec<Arc<TrackedQueue>> = Vec::new();
     let (mut created, mut next_number) = (Vec::new(), 0);
     for round in 1..=rounds {
@@ -72,20 +82,20 @@ async fn soak() {
         if rng.u8(..5) == 0 {
             traffic.drain().await;
         }
-        let kill = round % 3 == 0;
-        if kill {
-            server.kill().await;
-        } else {
+        let end = end_of(round);
+        if end == End::Orderly {
             server.stop().await;
+        } else {
+            server.kill().await;
         }
         created.extend(traffic.end().await);
         let told: Vec<_> = queues.iter().map(|queue| queue.describe()).collect();
         server.run().await;
-        println!("round {round}: {} {}", if kill { "killed" } else { "stopped" }, told.join(" "));
+        println!("round {round}: {storage} {end:?} {}", told.join(" "));
 
         let client = server.connect().await;
         for queue in &queues {
-            check::queue(queue, &client, kill, &mut rng).await;
+            check::queue(queue, &client, end, &mut rng).await;
         }
         queues.retain(|queue| !(queue.is_deleted() || queue.is_suspended() && rng.bool()));
         created = check::created(created, &client).await;

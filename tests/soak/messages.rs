@@ -184,6 +184,17 @@ impl Messages {
         possible
     }
 
+    /// What the queue may hold after a kill of a server that keeps messages in the journal: the same, and what the recipient was given
+    /// before its sender was answered may be gone.
+    pub fn after_durable_kill(&self) -> Vec<Vec<Item>> {
+        let mut possible = self.after_orderly_end();
+        if let Some(seen) = self.sending.and_then(|sending| sending.seen) {
+            let without = possible.iter().map(|items| items.iter().copied().filter(|item| *item != seen).collect());
+            possible.extend(without.collect::<Vec<_>>());
+        }
+        possible
+    }
+
     fn with_sent(&self, mut items: Vec<Item>, number: u64) -> Vec<Item> {
         if items.contains(&Item::Marker) {
         } else if items.len() < self.quota {

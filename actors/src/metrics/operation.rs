@@ -20,12 +20,15 @@ pub struct Depths {
     pub batches: Arc<[Arc<MailboxDepth>]>,
     /// Changes for the store log.
     pub changes: Arc<MailboxDepth>,
+    /// Messages and removals for the journal.
+    pub messages: Arc<MailboxDepth>,
 }
 
 impl Depths {
     /// For this many shards.
     pub fn new(shards: usize) -> Self {
-        Self { batches: (0..shards).map(|_| Arc::default()).collect(), changes: Arc::default() }
+        let batches = (0..shards).map(|_| Arc::default()).collect();
+        Self { batches, changes: Arc::default(), messages: Arc::default() }
     }
 }
 
@@ -73,6 +76,8 @@ impl Operation {
         page.gauges("smp_server_mailbox_batches", "Batches of commands that wait for a shard", samples);
         let help = "Changes of queues that wait for the store log";
         page.gauge("smp_server_store_log_changes", help, self.depths.changes.get());
+        let help = "Messages and removals that wait for the journal";
+        page.gauge("smp_server_journal_entries", help, self.depths.messages.get());
         let waiting = self.sessions.all().into_iter().map(|session| session.waiting.load(Ordering::Relaxed));
         let (sum, most) = waiting.fold((0, 0), |(sum, most): (usize, _), waiting| (sum + waiting, waiting.max(most)));
         page.gauge("smp_server_outbox_transmissions", "Transmissions that wait for sockets of clients", sum);

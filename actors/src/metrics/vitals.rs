@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use crate::control_port::ControlPort;
 use crate::expirer::Expirer;
+use crate::journal_writer::JournalWriter;
 use crate::listener::Listener;
 use crate::names::Names;
 use crate::notifications::Notifications;
@@ -37,6 +38,7 @@ macro_rules! have_a_pulse {
 have_a_pulse!(
     ControlPort,
     Expirer,
+    JournalWriter,
     Listener,
     Names,
     Notifications,

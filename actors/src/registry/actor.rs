@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use super::batch::Batch;
 use super::change::AppendResult;
 use super::expire::Expired;
+use super::journal::{JournalResult, JournalToken};
 use super::operator::OperatorJob;
 use super::services::Peers;
 use super::shard::Shard;
@@ -103,6 +104,23 @@ impl Handler<Appended> for QueueRegistry {
         self.work(context, |shard| {
             for token in appended.tokens {
                 shard.appended(token, appended.result);
+            }
+        });
+    }
+}
+
+/// Entries are in the journal, or cannot be written.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Journaled(pub Vec<(JournalToken, JournalResult)>);
+
+impl Handler<Journaled> for QueueRegistry {
+    type Result = ();
+
+    fn handle(&mut self, Journaled(results): Journaled, context: &mut Self::Context) {
+        self.work(context, |shard| {
+            for (token, result) in results {
+                shard.journaled(token, result);
             }
         });
     }

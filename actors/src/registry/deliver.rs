@@ -9,7 +9,7 @@ use smp_store::log_record::LogRecord;
 use smp_store::message_queue::{Stored, StoredContent, StoredMessage};
 use smp_store::record::QueueStatus;
 
-use super::batch::{Executed, Requester};
+use super::batch::{Requester, Slot};
 use super::shard::{Shard, Step};
 use super::subscribe::delivery;
 use crate::queue::{Delivered, LiveGuard, Queue};
@@ -17,7 +17,7 @@ use crate::queue::{Delivered, LiveGuard, Queue};
 impl Shard {
     pub(super) fn send(
         &mut self,
-        requester: &Requester,
+        (requester, slot): (&Requester, Slot),
         queue: &Arc<Queue>,
         mut live: LiveGuard<'_>,
         sent: SendMessage,
@@ -28,15 +28,21 @@ impl Shard {
         self.delete_used_link(queue);
         let now = self.now();
         if self.policy.expire_on_send {
-            self.expire_queue(&mut live, now);
+            self.expire_queue(queue, &mut live, now);
         }
         let notify = sent.notify;
         let id = MessageId::random();
         let content = StoredContent::Message { notify, body: sent.body.into() };
-        match live.messages.store(StoredMessage { id, timestamp: now, content }, self.policy.quota) {
+        let message = StoredMessage { id, timestamp: now, content };
+        match live.messages.store(message.clone(), self.policy.quota) {
             Stored::Full => {
                 self.stats.messages.send_over_quota.count();
-                return ErrorType::Quota.into();
+                let marker = live.messages.last().filter(|last| last.id == id).cloned();
+                drop(live);
+                return match marker {
+                    Some(marker) => self.answer_stored(slot, queue, marker),
+                    None => ErrorType::Quota.into(),
+                };
             }
             Stored::Accepted { was_empty: true } => self.push(queue, &mut live, now),
             Stored::Accepted { was_empty: false } => {}
@@ -48,7 +54,8 @@ impl Shard {
             self.stats.messages.sent_with_notification.count();
             self.notify(queue, &id, now);
         }
-        Step::Done(Executed::OK)
+        drop(live);
+        self.answer_stored(slot, queue, message)
     }
 
     fn check_send(&self, requester: &Requester, queue: &Queue, sent: &SendMessage) -> Result<(), ErrorType> {
@@ -84,10 +91,10 @@ impl Shard {
 
     /// Pushes the first message of a queue that was empty to its subscriber. Messages behind it follow with `ACK` or `SUB`.
     fn push(&mut self, queue: &Arc<Queue>, live: &mut LiveGuard<'_>, now: i64) {
-        let Some(message) = live.messages.first().cloned() else { return };
+        let Some(message) = self.oldest_message(queue, live) else { return };
         self.let_service_subscribe(queue, live);
         let Some(subscriber) = live.subscriber.as_mut() else { return };
-        if subscriber.is_current() && subscriber.delivered.is_none() && subscriber.session.is_connected() {
+        if subscriber.is_current() && subscriber.is_free() && subscriber.session.is_connected() {
             subscriber.delivered = Some(Delivered { id: message.id, at: now });
             subscriber.session.mailbox().deliver(delivery(queue, message));
         }

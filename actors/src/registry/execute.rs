@@ -59,7 +59,7 @@ impl Shard {
         self.touch(&queue);
         match command {
             RecipientCommand::Get => self.get(who, &queue, live),
-            RecipientCommand::Acknowledge(id) => self.acknowledge(who, &queue, live, id.as_ref()),
+            RecipientCommand::Acknowledge(id) => self.acknowledge((who, slot), &queue, live, id.as_ref()),
             RecipientCommand::SecureSender(key) => self.set_sender_key(who, slot, &queue, live, key, Executed::OK),
             RecipientCommand::SetRecipientKeys(keys) => self.set_recipient_keys(who, slot, &queue, live, keys),
             RecipientCommand::SetLink(id, data) => self.set_link(who, slot, &queue, live, id, data),
@@ -91,7 +91,7 @@ impl Shard {
             SenderCommand::Send(_) if queue.record().sender_key != key => ErrorType::Auth.into(),
             SenderCommand::Send(message) => {
                 self.touch(&queue);
-                self.send(&requester, &queue, live, message)
+                self.send((&requester, slot), &queue, live, message)
             }
             SenderCommand::Secure(key) => {
                 if let Some(error) = blocked(&queue) {

@@ -1,7 +1,7 @@
 //! Expiry of messages (behaviour.md §5).
 
 use crate::directory::Directory;
-use crate::queue::LiveGuard;
+use crate::queue::{LiveGuard, Queue};
 
 use super::shard::Shard;
 
@@ -21,7 +21,7 @@ impl Shard {
         let now = self.now();
         for queue in self.directory.portion_of(self.index, portion) {
             let Some(mut live) = queue.live_if_any() else { continue };
-            found.expired += self.expire_queue(&mut live, now);
+            found.expired += self.expire_queue(&queue, &mut live, now);
             found.remaining += live.messages.len();
         }
         found
@@ -31,9 +31,15 @@ impl Shard {
     pub const PORTIONS: usize = Directory::PORTIONS;
 
     /// A delivered message may expire too: its subscriber gets the next one with its `ACK`.
-    pub(super) fn expire_queue(&self, live: &mut LiveGuard<'_>, now: i64) -> usize {
+    pub(super) fn expire_queue(&self, queue: &Queue, live: &mut LiveGuard<'_>, now: i64) -> usize {
         let Some(ttl) = self.policy.message_ttl else { return 0 };
-        let expired = live.messages.expire(now - ttl);
+        let mut expired = 0;
+        for message in live.messages.expire(now - ttl) {
+            expired += 1;
+            if let Some(journal) = &self.journal {
+                journal.remove(*queue.recipient_id(), message.id, None);
+            }
+        }
         self.stats.messages.expired.add(expired);
         expired
     }

@@ -45,10 +45,10 @@ impl Shard {
                 continue;
             }
             let Some(mut live) = queue.live_if_any() else { continue };
-            let Some(message) = live.messages.first().cloned() else { continue };
+            let Some(message) = self.oldest_message(&queue, &mut live) else { continue };
             self.let_service_subscribe(&queue, &mut live);
             let Some(subscriber) = live.subscriber.as_mut().filter(|s| s.is_of(&walk.session)) else { continue };
-            if subscriber.delivered.is_some() {
+            if !subscriber.is_free() {
                 self.stats.receiving_services.walked_duplicates.count();
                 continue;
             }

@@ -8,6 +8,7 @@ use smp_protocol::error::ErrorType;
 
 use super::batch::{Batch, Executed, OpenBatch, Requester, Slot};
 use super::change::{ChangeLog, Job, PendingChange};
+use super::journal::{JournalToken, Journaling, MessageJournal};
 use super::services::Peers;
 use super::subscriptions::Subscriptions;
 use crate::activity::{Activity, PeriodEnds};
@@ -44,12 +45,15 @@ pub struct Shard {
     pub(super) policy: Policy,
     pub(super) stats: Arc<Stats>,
     pub(super) log: Option<Box<dyn ChangeLog>>,
+    pub(super) journal: Option<Box<dyn MessageJournal>>,
     pub(super) notifications: Box<dyn NotificationMailbox>,
     pub(super) services: Arc<Services>,
     pub(super) peers: Arc<dyn Peers>,
     pub(super) clock: Clock,
     pub(super) changes: HashMap<ChangeToken, PendingChange>,
     pub(super) next_change: ChangeToken,
+    pub(super) journaling: HashMap<JournalToken, Journaling>,
+    pub(super) next_journal_token: JournalToken,
     pub(super) subscriptions: Subscriptions,
     pub(super) activity: Activity,
     batches: HashMap<usize, OpenBatch>,
@@ -69,6 +73,8 @@ pub struct ShardParts {
     pub stats: Arc<Stats>,
     /// The store log, if there is one.
     pub log: Option<Box<dyn ChangeLog>>,
+    /// The journal of messages, if they are kept in one.
+    pub journal: Option<Box<dyn MessageJournal>>,
     /// Where notifications go.
     pub notifications: Box<dyn NotificationMailbox>,
     /// All services.
@@ -86,7 +92,7 @@ pub struct ShardParts {
 pub(super) enum Step {
     /// It has its answer.
     Done(Executed),
-    /// It waits for the store log; [`Shard::finish`] will be called.
+    /// It waits for the store log or the journal; [`Shard::finish`] will be called.
     Waiting,
 }
 
@@ -105,12 +111,15 @@ impl Shard {
             policy: parts.policy,
             stats: parts.stats,
             log: parts.log,
+            journal: parts.journal,
             notifications: parts.notifications,
             services: parts.services,
             peers: parts.peers,
             clock: parts.clock,
             changes: HashMap::new(),
             next_change: 0,
+            journaling: HashMap::new(),
+            next_journal_token: 0,
             subscriptions: Subscriptions::default(),
             activity: parts.activity,
             batches: HashMap::new(),

@@ -1,5 +1,7 @@
 //! Packs what waits in the outbox into blocks, as many transmissions as fit, and writes them.
 
+use std::borrow::Cow;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -39,7 +41,7 @@ impl Writer {
             // Buffers live only while there is something to write.
             let mut batch = BatchWriter::new();
             let mut block: Box<Block> = Box::new([0; size_of::<Block>()]);
-            while self.pack(&mut batch) {
+            while self.pack(&mut batch)? {
                 self.sink.write_content(batch.content(), &mut block).await?;
                 self.handle.sent_at.store(self.clock.now(), Ordering::Relaxed);
                 batch.clear();
@@ -49,16 +51,25 @@ impl Writer {
         Ok(())
     }
 
-    /// Fills a block; false if there is nothing to write.
-    fn pack(&self, batch: &mut BatchWriter) -> bool {
+    /// Fills a block; false if there is nothing to write. A message that could be read when it was chosen and cannot be read now
+    /// ends the connection: its client will ask again.
+    fn pack(&self, batch: &mut BatchWriter) -> io::Result<bool> {
         while let Some(item) = self.outbox.pop() {
-            // Encrypting is too much work to find out by it.
-            if batch.room() < self.least_length(&item) || batch.push(|out| self.encode(&item, out)) == Pushed::Full {
+            // Encrypting, and reading a body, is too much work to find out by it.
+            if batch.room() < self.least_length(&item) || self.push(batch, &item)? == Pushed::Full {
                 self.outbox.put_back(item);
                 break;
             }
         }
-        !batch.is_empty()
+        Ok(!batch.is_empty())
+    }
+
+    fn push(&self, batch: &mut BatchWriter, item: &Outgoing) -> io::Result<Pushed> {
+        let body = match &item.content {
+            Answer::Message(Delivery { message, .. }) => body(message)?,
+            Answer::Response(_) => Cow::default(),
+        };
+        Ok(batch.push(|out| self.encode(item, &body, out)))
     }
 
     /// Exact for messages, nothing for the rest.
@@ -75,25 +86,32 @@ impl Writer {
         Wire::connection(self.terms.version, &self.terms.session_id)
     }
 
-    fn encode(&self, item: &Outgoing, out: &mut Vec<u8>) {
+    fn encode(&self, item: &Outgoing, body: &[u8], out: &mut Vec<u8>) {
         self.wire().write(&item.corr_id, &item.entity, out, |out| match &item.content {
             // Only a relay session can fail to encode, and its lengths were checked when it was received.
             Answer::Response(response) => drop(response.encode(self.terms.version, out)),
-            Answer::Message(delivery) => encode_delivery(delivery, out),
+            Answer::Message(delivery) => encode_delivery(delivery, body, out),
         });
     }
 }
 
-fn encode_delivery(delivery: &Delivery, out: &mut Vec<u8>) {
+fn encode_delivery(delivery: &Delivery, body: &[u8], out: &mut Vec<u8>) {
     let Delivery { secret, message, .. } = delivery;
     encode_message_head(&message.id, out);
-    seal_message(secret, &message.id, plain(message), out);
+    seal_message(secret, &message.id, plain(message, body), out);
 }
 
-fn plain(message: &StoredMessage) -> Plain<'_> {
+fn body(message: &StoredMessage) -> io::Result<Cow<'_, [u8]>> {
+    match &message.content {
+        StoredContent::Message { body, .. } => body.read().map_err(|error| error.source),
+        StoredContent::QuotaMarker => Ok(Cow::default()),
+    }
+}
+
+fn plain<'a>(message: &StoredMessage, body: &'a [u8]) -> Plain<'a> {
     let timestamp = message.timestamp;
     match &message.content {
-        StoredContent::Message { notify, body } => Plain::Message { timestamp, notify: *notify, body },
+        StoredContent::Message { notify, .. } => Plain::Message { timestamp, notify: *notify, body },
         StoredContent::QuotaMarker => Plain::QuotaExceeded { timestamp },
     }
 }

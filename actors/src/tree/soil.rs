@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use actix::{Addr, AsyncContext, Supervisor as Restarting};
-use actix_rt::Arbiter;
+use actix_rt::{Arbiter, ArbiterHandle};
 use parking_lot::Mutex;
 use slog::Logger;
 use smp_config::settings::Settings;
 use smp_protocol::version::{Version, VersionRange};
 use smp_store::date::Date;
 use smp_store::files::Files;
+use smp_store::journal::Journal;
 use smp_store::store_log::StoreLog;
 use smp_transport::handshake::ServerHandshake;
 use smp_transport::tls::TlsServer;
@@ -25,11 +26,12 @@ use crate::create_password::CreatePassword;
 use crate::directory::Directory;
 use crate::expirer::{Expirer, ExpiryTimes};
 use crate::guard::Guard;
+use crate::journal_writer::{JournalParts, JournalWriter, ShardJournal};
 use crate::listener::ListenerParts;
 use crate::metrics::{Depths, Endpoint, EndpointParts, MetricsFile, Operation, Vitals, Watched};
 use crate::names::{NameResolution, Names, Probe, Resolver};
 use crate::notifications::{NotificationArea, NotificationDesk, NotificationTimes, Notifications};
-use crate::registry::{ChangeLog, Peers, Policy, QueueRegistry, Shard, ShardParts, ShardPeers};
+use crate::registry::{ChangeLog, MessageJournal, Peers, Policy, QueueRegistry, Shard, ShardParts, ShardPeers};
 use crate::relays::{Forwarding, RelayConnector, RelayTable, RelayTimes, Relays};
 use crate::services::{ServiceRegistrar, Services};
 use crate::session::{ErrandLimits, RegistryShards, SessionContext, Sessions, SubscriptionBooks};
@@ -113,20 +115,32 @@ impl Soil {
         }
     }
 
-    pub fn store_log(&self, log: StoreLog, arbiter: &Arbiter) -> Addr<StoreLogWriter> {
+    pub fn journal(&self, journal: Journal, arbiter: &ArbiterHandle) -> Addr<JournalWriter> {
+        let parts = JournalParts {
+            journal,
+            directory: Arc::clone(&self.directory),
+            sync: self.settings.store_log.sync,
+            depth: Arc::clone(&self.depths.messages),
+            guard: self.guard("JournalWriter"),
+            logger: self.logger.clone(),
+        };
+        Restarting::start_in_arbiter(arbiter, move |_| JournalWriter::new(parts))
+    }
+
+    pub fn store_log(&self, log: StoreLog, arbiter: &ArbiterHandle) -> Addr<StoreLogWriter> {
         let (depth, guard, logger) =
             (Arc::clone(&self.depths.changes), self.guard("StoreLogWriter"), self.logger.clone());
         let sync = self.settings.store_log.sync;
-        Restarting::start_in_arbiter(&arbiter.handle(), move |_| StoreLogWriter::new(log, sync, depth, guard, logger))
+        Restarting::start_in_arbiter(arbiter, move |_| StoreLogWriter::new(log, sync, depth, guard, logger))
     }
 
     pub fn shard(
         &self,
-        index: usize,
-        arbiter: &Arbiter,
+        (index, arbiter): (usize, &Arbiter),
         activity: Activity,
         notifications: &NotificationDesk,
         writer: Option<Addr<StoreLogWriter>>,
+        journal: Option<Addr<JournalWriter>>,
     ) -> Addr<QueueRegistry> {
         let (directory, services, stats) =
             (Arc::clone(&self.directory), Arc::clone(&self.services), Arc::clone(&self.stats));
@@ -136,13 +150,29 @@ impl Soil {
         let (guard, mailbox_size) =
             (self.guard(&format!("QueueRegistry {index}")), self.settings.limits.registry_mailbox_size);
         let (depth, changes) = (Arc::clone(&self.depths.batches[index]), Arc::clone(&self.depths.changes));
+        let (messages, logger) = (Arc::clone(&self.depths.messages), self.logger.clone());
         Restarting::start_in_arbiter(&arbiter.handle(), move |context| {
             let registry = context.address();
+            let journal = journal.map(|writer| {
+                let registry = registry.clone();
+                Box::new(ShardJournal { writer, registry, depth: messages, logger }) as Box<dyn MessageJournal>
+            });
             let log =
                 writer.map(|writer| Box::new(ShardLog { writer, registry, depth: changes }) as Box<dyn ChangeLog>);
             let notifications = Box::new(notifications);
-            let parts =
-                ShardParts { index, directory, policy, stats, log, notifications, services, peers, clock, activity };
+            let parts = ShardParts {
+                index,
+                directory,
+                policy,
+                stats,
+                log,
+                journal,
+                notifications,
+                services,
+                peers,
+                clock,
+                activity,
+            };
             QueueRegistry::new(Arc::new(Mutex::new(Shard::new(parts))), mailbox_size, depth, guard)
         })
     }

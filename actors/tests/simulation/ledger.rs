@@ -26,6 +26,7 @@ impl Body {
 
     pub fn of(message: &StoredMessage) -> Option<Self> {
         let StoredContent::Message { body, .. } = &message.content else { return None };
+        let body = body.read().expect("it is in memory");
         let (sender, number) = body.split_first_chunk().expect("16 bytes were sent");
         let number = number.try_into().expect("16 bytes were sent");
         Some(Self { sender: u64::from_be_bytes(*sender), number: u64::from_be_bytes(number) })

@@ -160,6 +160,7 @@ impl Relay {
                 },
                 stats: Arc::default(),
                 log: Some(Box::new(ShardLog(index, Arc::clone(&unwritten)))),
+                journal: None,
                 notifications: Box::new(ShardArea(index, Arc::clone(&area), Arc::clone(&area_mailbox))),
                 services: Arc::clone(&known),
                 peers: Arc::clone(&mailboxes) as Arc<dyn Peers>,

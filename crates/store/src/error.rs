@@ -39,6 +39,7 @@ fn remedy(error: &io::Error) -> &'static str {
         io::ErrorKind::WriteZero => "check that the disk is not full",
         io::ErrorKind::PermissionDenied => "make the user of the server its owner (chown)",
         io::ErrorKind::ReadOnlyFilesystem => "mount the file system writable",
+        io::ErrorKind::AlreadyExists => "move it to another directory",
         io::ErrorKind::NotFound => "check that the state directory exists",
         _ => "check the disk and the system log",
     }

@@ -6,8 +6,9 @@ pub mod faulty;
 pub mod simulated;
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::Path;
 
 /// A file that grows at its end.
@@ -22,10 +23,20 @@ pub trait LogFile: Send {
     fn sync(&mut self) -> io::Result<()>;
 }
 
+/// A file that is read at any place, by many at once.
+pub trait ReadAt: Send + Sync {
+    /// Length in bytes.
+    fn length(&self) -> io::Result<u64>;
+    /// Fills the buffer with what begins at `offset`.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+}
+
 /// Operations on the files of one machine.
 pub trait Files: Send + Sync {
     /// Opens an existing file to be read from its start.
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
+    /// Opens an existing file to be read at any place; it stays readable when its name is removed.
+    fn open_read_at(&self, path: &Path) -> io::Result<Box<dyn ReadAt>>;
     /// Opens a file to be appended to; creates it if missing.
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn LogFile>>;
     /// Creates an empty file in place of whatever has that name.
@@ -36,6 +47,8 @@ pub trait Files: Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Whether the file exists.
     fn exists(&self, path: &Path) -> io::Result<bool>;
+    /// Creates a directory, for the owner alone, if it is missing.
+    fn create_directory(&self, path: &Path) -> io::Result<()>;
     /// Names in a directory.
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
     /// Returns when creations, renames and removals in this directory are on disk.
@@ -48,6 +61,10 @@ pub struct RealFiles;
 
 impl Files for RealFiles {
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(File::open(path)?))
+    }
+
+    fn open_read_at(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
         Ok(Box::new(File::open(path)?))
     }
 
@@ -75,6 +92,13 @@ impl Files for RealFiles {
         fs::exists(path)
     }
 
+    fn create_directory(&self, path: &Path) -> io::Result<()> {
+        match DirBuilder::new().mode(0o700).create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            result => result,
+        }
+    }
+
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
         fs::read_dir(directory)?.map(|entry| entry.map(|e| e.file_name())).collect()
     }
@@ -85,6 +109,16 @@ impl Files for RealFiles {
             Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
             result => result,
         }
+    }
+}
+
+impl ReadAt for File {
+    fn length(&self) -> io::Result<u64> {
+        self.metadata().map(|m| m.len())
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        FileExt::read_exact_at(self, buffer, offset)
     }
 }
 

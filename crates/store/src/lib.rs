@@ -12,6 +12,8 @@
 //! | `smp-server-ntfs.log` | [`ntfs_log`] |
 //! | `smp-server-stats.log` | [`stats_log`] |
 //! | `smp-server-stats.daily.log` | [`daily_csv`] |
+//! | `smp-server-journal/` | [`journal`] |
+//! | `messages/` of the reference | [`reference_journal`], read only |
 //! | `smp-server.lock` | [`state_lock`] |
 //!
 //! At start [`restoration`] reads the three files of an orderly stop and sets them aside only when all were read.
@@ -19,18 +21,22 @@
 mod append_file;
 pub mod atomic_file;
 pub mod content_error;
+pub mod conversion;
 pub mod daily_csv;
 pub mod date;
 pub mod error;
 pub mod files;
+pub mod journal;
 mod lines;
 pub mod log_record;
+pub mod message_body;
 pub mod message_queue;
 pub mod messages_log;
 pub mod names;
 pub mod ntfs_log;
 pub mod parse;
 pub mod record;
+pub mod reference_journal;
 pub mod replay;
 pub mod restoration;
 pub mod state_lock;

@@ -2,9 +2,10 @@
 
 use std::collections::{VecDeque, vec_deque};
 use std::fmt;
-use std::sync::Arc;
 
 use smp_protocol::id::MessageId;
+
+use crate::message_body::MessageBody;
 
 /// A message or marker of a queue; cloning shares the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub enum StoredContent {
         /// The sender asked for a notification.
         notify: bool,
         /// As received, 0 to 16088 bytes.
-        body: Arc<[u8]>,
+        body: MessageBody,
     },
     /// The queue was full: the recipient is told, and once everything is acknowledged the sender may send again.
     QuotaMarker,
@@ -42,7 +43,7 @@ impl StoredMessage {
 impl fmt::Debug for StoredContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Message { body, .. } => write!(f, "Message({} bytes)", body.len()),
+            Self::Message { body, .. } => write!(f, "Message({} bytes)", body.length()),
             Self::QuotaMarker => f.write_str("QuotaMarker"),
         }
     }
@@ -104,12 +105,41 @@ impl MessageQueue {
     }
 
     /// Removes ordinary messages older than `oldest` (seconds since 1970) from the head, up to the first younger one or a
-    /// marker, and tells how many.
-    pub fn expire(&mut self, oldest: i64) -> usize {
+    /// marker, and returns them.
+    pub fn expire(&mut self, oldest: i64) -> vec_deque::Drain<'_, StoredMessage> {
         let expired = |message: &StoredMessage| !message.is_marker() && message.timestamp < oldest;
         let n = self.messages.iter().take_while(|message| expired(message)).count();
-        self.messages.drain(..n);
-        n
+        self.messages.drain(..n)
+    }
+
+    /// The youngest one.
+    pub fn last(&self) -> Option<&StoredMessage> {
+        self.messages.back()
+    }
+
+    /// A message with this ID, if it is still there.
+    pub fn find_mut(&mut self, id: &MessageId) -> Option<&mut StoredMessage> {
+        // Those that are looked for were stored last.
+        self.messages.iter_mut().rev().find(|message| message.id == *id)
+    }
+
+    /// Removes a message wherever it is, as if it had never been stored.
+    pub fn withdraw(&mut self, id: &MessageId) -> Option<StoredMessage> {
+        let position = self.messages.iter().rposition(|message| message.id == *id)?;
+        self.messages.remove(position)
+    }
+
+    /// What was in a queue. Markers that other messages follow were taken out before these came.
+    pub(crate) fn restored(messages: impl IntoIterator<Item = StoredMessage>) -> Self {
+        let mut messages: VecDeque<_> = messages.into_iter().collect();
+        let last = messages.len().saturating_sub(1);
+        let mut position = 0;
+        messages.retain(|message| {
+            position += 1;
+            !message.is_marker() || position > last
+        });
+        let can_write = !messages.back().is_some_and(StoredMessage::is_marker);
+        Self { messages, can_write }
     }
 
     /// Number of messages, a marker included.
@@ -130,6 +160,15 @@ impl MessageQueue {
     /// Oldest first.
     pub fn iter(&self) -> vec_deque::Iter<'_, StoredMessage> {
         self.messages.iter()
+    }
+
+    /// Adds a message or marker that was accepted once.
+    pub(crate) fn add_restored(&mut self, message: StoredMessage) {
+        if self.messages.back().is_some_and(StoredMessage::is_marker) {
+            self.messages.pop_back();
+        }
+        self.can_write = !message.is_marker();
+        self.messages.push_back(message);
     }
 
     /// Adds a saved marker; one at the head merges with it.
@@ -171,7 +210,7 @@ pub(crate) mod tests {
     const QUOTA: usize = 3;
 
     pub(crate) fn message(n: u8) -> StoredMessage {
-        let content = StoredContent::Message { notify: false, body: Arc::from(&[n; 5][..]) };
+        let content = StoredContent::Message { notify: false, body: [n; 5].into() };
         StoredMessage { id: [n; 24].into(), timestamp: n.into(), content }
     }
 
@@ -229,10 +268,10 @@ pub(crate) mod tests {
     #[test]
     fn expiry_stops_at_the_first_younger_one_and_at_a_marker() {
         let mut queue = queue_of([1, 5, 2]);
-        assert_eq!(queue.expire(3), 1);
+        assert_eq!(queue.expire(3).count(), 1);
         assert_eq!(queue.len(), 2);
         let mut full = queue_of([1, 2, 3, 4]);
-        assert_eq!(full.expire(100), 3);
+        assert_eq!(full.expire(100).count(), 3);
         assert_eq!(full.first(), Some(&marker(4)));
         assert_eq!(full.store(message(5), QUOTA), Stored::Full);
     }
@@ -240,7 +279,7 @@ pub(crate) mod tests {
     #[test]
     fn an_expired_full_queue_without_marker_takes_messages_again() {
         let mut queue = queue_of([1, 2, 3]);
-        assert_eq!(queue.expire(2), 1);
+        assert_eq!(queue.expire(2).count(), 1);
         assert_eq!(queue.store(message(4), QUOTA), Stored::Accepted { was_empty: false });
     }
 }

@@ -22,6 +22,7 @@ pub use restore::{RestoreRules, RestoredMessages, restore};
 use crate::atomic_file::AtomicFile;
 use crate::error::FileError;
 use crate::files::Files;
+use crate::message_body::MessageBody;
 use crate::message_queue::{StoredContent, StoredMessage};
 use crate::names::MESSAGES_LOG;
 use crate::parse::{Fields, ParseError, put_base64, put_integer};
@@ -36,20 +37,23 @@ pub fn save<M: Borrow<StoredMessage>>(
     let mut file = AtomicFile::create(files, &directory.join(MESSAGES_LOG))?;
     let mut count = 0;
     for (queue, message) in messages {
-        file.write(|out| write_line(&queue, message.borrow(), out))?;
+        let mut written = Ok(());
+        file.write(|out| written = write_line(&queue, message.borrow(), out))?;
+        written?;
         count += 1;
     }
     file.commit()?;
     Ok(count)
 }
 
-/// Appends the line of a message with its LF.
-pub fn write_line(queue: &RecipientId, message: &StoredMessage, out: &mut Vec<u8>) {
+/// Appends the line of a message with its LF. Fails if the body cannot be read.
+pub fn write_line(queue: &RecipientId, message: &StoredMessage, out: &mut Vec<u8>) -> Result<(), FileError> {
     out.extend_from_slice(b"v3 ");
     put_base64(out, queue.as_ref());
     out.push(b' ');
-    message.write(out);
+    message.write(out)?;
     out.push(b'\n');
+    Ok(())
 }
 
 /// Reads one line without its LF.
@@ -62,18 +66,19 @@ pub fn parse_line(line: &[u8]) -> Result<(RecipientId, StoredMessage), ParseErro
 }
 
 impl StoredMessage {
-    /// Appends the record of the message: a line without version and queue.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    /// Appends the record of the message: a line without version and queue. Fails if the body cannot be read.
+    pub fn write(&self, out: &mut Vec<u8>) -> Result<(), FileError> {
         put_base64(out, self.id.as_ref());
         out.push(b' ');
         put_integer(out, self.timestamp);
         match &self.content {
             StoredContent::Message { notify, body } => {
                 out.extend_from_slice(if *notify { b" flags=T " } else { b" flags=F " });
-                put_base64(out, body);
+                put_base64(out, &body.read()?);
             }
             StoredContent::QuotaMarker => out.extend_from_slice(b" quota"),
         }
+        Ok(())
     }
 
     /// Reads what [`Self::write`] appends; it takes the whole input.
@@ -117,7 +122,7 @@ fn flags(fields: &mut Fields<'_>) -> Result<bool, ParseError> {
     Ok(notify)
 }
 
-fn body(fields: &mut Fields<'_>) -> Result<Arc<[u8]>, ParseError> {
+fn body(fields: &mut Fields<'_>) -> Result<MessageBody, ParseError> {
     let start = *fields;
     let body = fields.long_base64("base64url")?;
     if body.len() <= MAX_STORED_BODY { Ok(body.into()) } else { Err(start.error("at most 16088 bytes")) }
@@ -182,7 +187,7 @@ mod tests {
             for content in [StoredContent::QuotaMarker, message(notify, &body)] {
                 let stored = StoredMessage { id: id.into(), timestamp, content };
                 let mut line = Vec::new();
-                write_line(&queue.into(), &stored, &mut line);
+                write_line(&queue.into(), &stored, &mut line).unwrap();
                 prop_assert_eq!(line.pop(), Some(b'\n'));
                 prop_assert_eq!(parse_line(&line), Ok((queue.into(), stored)));
             }

@@ -17,6 +17,12 @@ pub const LOCK: &str = "smp-server.lock";
 /// Present only while the files of an orderly stop are being set aside; ours only.
 pub const SETTING_ASIDE: &str = "smp-server-restored.list";
 
+/// Directory of the journal of messages; ours only.
+pub const JOURNAL: &str = "smp-server-journal";
+
+/// Directory of the journal files of the reference.
+pub const REFERENCE_JOURNAL: &str = "messages";
+
 /// Ending of a log that has been read at start.
 pub(crate) const BACKUP: &str = ".bak";
 /// Ending of a file that is being written and will replace the one without it.

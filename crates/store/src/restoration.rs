@@ -5,7 +5,7 @@
 //! of their names, `smp-server-restored.list`, written before the first and removed after the last one. A start that
 //! finds the list knows that the previous one died in between, and takes the listed files back from their `.bak`.
 
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,8 +17,9 @@ use crate::content_error::ContentError;
 use crate::error::FileError;
 use crate::files::Files;
 use crate::messages_log::{self, RestoreRules, RestoredMessages};
-use crate::names::{BACKUP, MESSAGES_LOG, NTFS_LOG, SETTING_ASIDE, STATS_LOG};
+use crate::names::{BACKUP, MESSAGES_LOG, NTFS_LOG, REFERENCE_JOURNAL, SETTING_ASIDE, STATS_LOG};
 use crate::ntfs_log::{self, RestoredNotifications};
+use crate::reference_journal::ReferenceJournal;
 use crate::stats::StatsSnapshot;
 use crate::stats_log;
 
@@ -76,6 +77,21 @@ impl Restoration {
         known: impl FnMut(&RecipientId) -> bool,
     ) -> Result<RestoredMessages, RestoreError> {
         self.restore(MESSAGES_LOG, |reader| messages_log::restore(reader, rules, known))
+    }
+
+    /// The journal files of the reference, if there are any. They are set aside with the rest.
+    pub fn reference_journal(&mut self) -> Result<Option<ReferenceJournal>, RestoreError> {
+        let path = self.directory.join(REFERENCE_JOURNAL);
+        if !exists(self.files.as_ref(), &path)? {
+            return Ok(None);
+        }
+        let backup = with_suffix(&path, BACKUP);
+        if exists(self.files.as_ref(), &backup)? {
+            let error = io::Error::new(io::ErrorKind::AlreadyExists, "it was set aside once before");
+            return Err(FileError::new("replace", &backup, error).into());
+        }
+        self.read.push(REFERENCE_JOURNAL);
+        Ok(Some(ReferenceJournal::new(Arc::clone(&self.files), &path)))
     }
 
     /// Notifications not older than `oldest`, in seconds since 1970. No file: nothing.
@@ -141,7 +157,7 @@ fn take_back(files: &dyn Files, directory: &Path) -> Result<Vec<PathBuf>, FileEr
     let mut file = files.open(&list).map_err(FileError::on("read", &list))?;
     file.read_to_end(&mut names).map_err(FileError::on("read", &list))?;
     let mut recovered = Vec::new();
-    for name in [MESSAGES_LOG, NTFS_LOG, STATS_LOG] {
+    for name in [MESSAGES_LOG, REFERENCE_JOURNAL, NTFS_LOG, STATS_LOG] {
         let path = directory.join(name);
         let backup = with_suffix(&path, BACKUP);
         let listed = names.split(|&b| b == b'\n').any(|line| line == name.as_bytes());

@@ -213,7 +213,7 @@ fn a_torn_tail_costs_its_own_line_only() {
 }
 
 fn message(n: u8) -> StoredMessage {
-    let content = StoredContent::Message { notify: true, body: Arc::from(&[n; 100][..]) };
+    let content = StoredContent::Message { notify: true, body: [n; 100].into() };
     StoredMessage { id: [n; 24].into(), timestamp: 1, content }
 }
 

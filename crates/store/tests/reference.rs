@@ -172,8 +172,9 @@ fn check_message(message: &StoredMessage, expected: &Value) {
         StoredContent::QuotaMarker => assert_eq!(expected["quota"], true),
         StoredContent::Message { notify, body } => {
             assert_eq!(*notify, expected["notify"]);
+            let body = body.read().unwrap();
             assert_eq!(body.len() as u64, expected["length"]);
-            assert_eq!(hex::encode(Sha256::digest(body)), expected["sha256"]);
+            assert_eq!(hex::encode(Sha256::digest(&body[..])), expected["sha256"]);
         }
     }
 }

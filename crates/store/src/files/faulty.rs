@@ -5,13 +5,15 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Files, LogFile};
+use super::{Files, LogFile, ReadAt};
 
 /// What may fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// Opening or creating a file, listing a directory.
     Open,
+    /// Reading a place of a file.
+    ReadAt,
     /// Appending to a file.
     Write,
     /// Cutting a file.
@@ -121,6 +123,12 @@ impl Files for FaultyFiles {
         self.inner.open(path)
     }
 
+    fn open_read_at(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
+        self.faults.check(Operation::Open)?;
+        let inner = self.inner.open_read_at(path)?;
+        Ok(Box::new(FaultyReader { inner, faults: self.faults.clone() }))
+    }
+
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
         self.faults.check(Operation::Open)?;
         self.inner.open_append(path).map(|file| self.wrap(file))
@@ -145,6 +153,11 @@ impl Files for FaultyFiles {
         self.inner.exists(path)
     }
 
+    fn create_directory(&self, path: &Path) -> io::Result<()> {
+        self.faults.check(Operation::Open)?;
+        self.inner.create_directory(path)
+    }
+
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
         self.faults.check(Operation::Open)?;
         self.inner.list(directory)
@@ -153,6 +166,22 @@ impl Files for FaultyFiles {
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
         self.faults.check(Operation::Sync)?;
         self.inner.sync_directory(directory)
+    }
+}
+
+struct FaultyReader {
+    inner: Box<dyn ReadAt>,
+    faults: Faults,
+}
+
+impl ReadAt for FaultyReader {
+    fn length(&self) -> io::Result<u64> {
+        self.inner.length()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.faults.check(Operation::ReadAt)?;
+        self.inner.read_exact_at(buffer, offset)
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Files, LogFile};
+use super::{Files, LogFile, ReadAt};
 
 type Names = BTreeMap<PathBuf, usize>;
 
@@ -159,6 +159,13 @@ impl Files for SimulatedDisk {
         Ok(Box::new(Cursor::new(contents.files[file].current.clone())))
     }
 
+    fn open_read_at(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
+        let contents = self.lock();
+        contents.running()?;
+        let file = contents.find(path)?;
+        Ok(Box::new(SimulatedFile { disk: self.clone(), file }))
+    }
+
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
         let mut contents = self.lock();
         contents.running()?;
@@ -203,6 +210,10 @@ impl Files for SimulatedDisk {
         Ok(contents.find(path).is_ok())
     }
 
+    fn create_directory(&self, _: &Path) -> io::Result<()> {
+        self.lock().running()
+    }
+
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
         let contents = self.lock();
         contents.running()?;
@@ -221,6 +232,22 @@ impl Files for SimulatedDisk {
 struct SimulatedFile {
     disk: SimulatedDisk,
     file: usize,
+}
+
+impl ReadAt for SimulatedFile {
+    fn length(&self) -> io::Result<u64> {
+        LogFile::length(self)
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let contents = self.disk.lock();
+        contents.running()?;
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let content = contents.files[self.file].current.get(start..).unwrap_or_default();
+        let source = content.get(..buffer.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        buffer.copy_from_slice(source);
+        Ok(())
+    }
 }
 
 impl LogFile for SimulatedFile {

@@ -101,7 +101,7 @@ mod tests {
     fn file(messages: &[(u8, StoredMessage)]) -> Vec<u8> {
         let mut file = Vec::new();
         for (queue, message) in messages {
-            write_line(&queue_id(*queue), message, &mut file);
+            write_line(&queue_id(*queue), message, &mut file).unwrap();
         }
         file
     }

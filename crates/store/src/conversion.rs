@@ -1,0 +1,127 @@
+//! Moving messages between the messages log and the journal, without a server (operations.md §1.7).
+
+use std::path::Path;
+use std::sync::Arc;
+
+use smp_protocol::id::RecipientId;
+use thiserror::Error;
+
+use crate::error::FileError;
+use crate::files::Files;
+use crate::journal::{self, ReplayRules, Replayed};
+use crate::message_queue::MessageQueue;
+use crate::messages_log::{self, RestoreRules};
+use crate::names::JOURNAL;
+use crate::reference_journal::ReferenceJournal;
+use crate::restoration::{Restoration, RestoreError};
+use crate::state_lock::{LockError, StateLock};
+use crate::store_log::{StoreLog, StoreLogError};
+
+/// Why messages were not moved. What there was is still in its place.
+#[derive(Debug, Error)]
+pub enum ConversionError {
+    /// A server runs.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The store log cannot be read.
+    #[error(transparent)]
+    StoreLog(#[from] StoreLogError),
+    /// The messages cannot be read.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// A file operation failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// What came from the journal files of the reference.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Adopted {
+    /// Messages, markers included.
+    pub messages: u64,
+    /// Messages that were too old.
+    pub expired: u64,
+    /// Queues of which something is missing.
+    pub incomplete: u64,
+    /// Queues that do not exist any more.
+    pub unknown: u64,
+}
+
+/// What was moved.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Messages, markers included.
+    pub messages: u64,
+    /// Queues that had some of them.
+    pub queues: usize,
+    /// Queues of the reference's journal of which something is missing.
+    pub incomplete: u64,
+}
+
+/// Moves the messages of the messages log, and of the journal files of the reference, to the journal. Both are set aside.
+pub fn import(files: &Arc<dyn Files>, state: &Path) -> Result<Moved, ConversionError> {
+    let _lock = StateLock::acquire(state)?;
+    let (mut replayed, known) = open(files, state)?;
+    let mut restoration = Restoration::begin(Arc::clone(files), state)?;
+    let rules = RestoreRules { oldest: None, quota: usize::MAX, skip_warnings: false };
+    let saved = restoration.messages(&rules, |id| is_known(&known, id))?;
+    let mut moved = Moved { messages: 0, queues: 0, incomplete: 0 };
+    for (queue, messages) in saved.queues {
+        moved.messages += replayed.import(queue, messages)?;
+    }
+    if let Some(tree) = restoration.reference_journal()? {
+        let adopted = adopt(&mut replayed, &tree, None, |id| is_known(&known, id))?;
+        moved.messages += adopted.messages;
+        moved.incomplete = adopted.incomplete;
+    }
+    moved.queues = replayed.queues.len();
+    replayed.journal.close()?;
+    restoration.finish()?;
+    Ok(moved)
+}
+
+/// Copies the messages of the journal to a new messages log. The journal stays.
+pub fn export(files: &Arc<dyn Files>, state: &Path) -> Result<Moved, ConversionError> {
+    let _lock = StateLock::acquire(state)?;
+    let (Replayed { queues, .. }, _) = open(files, state)?;
+    let queues: Vec<(RecipientId, MessageQueue)> = queues.into_iter().collect();
+    let lines = queues.iter().flat_map(|(id, messages)| messages.iter().map(|message| (*id, message)));
+    let messages = messages_log::save(Arc::clone(files), state, lines)?;
+    Ok(Moved { messages, queues: queues.len(), incomplete: 0 })
+}
+
+/// Adds what the journal files of the reference hold behind what is in ours.
+pub fn adopt(
+    replayed: &mut Replayed,
+    tree: &ReferenceJournal,
+    oldest: Option<i64>,
+    mut known: impl FnMut(&RecipientId) -> bool,
+) -> Result<Adopted, FileError> {
+    let mut adopted = Adopted::default();
+    for queue in tree.queues()? {
+        if !known(&queue.id) {
+            adopted.unknown += 1;
+            continue;
+        }
+        let found = tree.messages(&queue)?;
+        adopted.incomplete += u64::from(found.incomplete);
+        let (all, expired) = (found.messages.len(), oldest.unwrap_or(i64::MIN));
+        let kept: Vec<_> =
+            found.messages.into_iter().filter(|message| message.is_marker() || message.timestamp >= expired).collect();
+        adopted.expired += (all - kept.len()) as u64;
+        adopted.messages += replayed.import(queue.id, kept)?;
+    }
+    Ok(adopted)
+}
+
+/// The journal and the IDs of all queues, in their order.
+fn open(files: &Arc<dyn Files>, state: &Path) -> Result<(Replayed, Vec<RecipientId>), ConversionError> {
+    let log = StoreLog::read(files.as_ref(), state)?;
+    let known: Vec<_> = log.queues.iter().map(|queue| queue.recipient_id).collect();
+    let replayed = journal::replay(files, &state.join(JOURNAL), ReplayRules::default(), |id| is_known(&known, id))?;
+    Ok((replayed, known))
+}
+
+fn is_known(known: &[RecipientId], id: &RecipientId) -> bool {
+    known.binary_search(id).is_ok()
+}

@@ -1,0 +1,371 @@
+//! The journal: undelivered messages that survive every end of the process (`store_messages = journal`).
+//!
+//! A log in segments of about 64 MiB. Storing a message appends a record with its body, taking it out appends a removal; many
+//! of either share one write and one sync ([`Journal::commit`]). Memory holds where each body is, not the body. Nothing is
+//! changed in place.
+//!
+//! * **Space.** The oldest segment is removed as soon as no message is in it. Only the oldest one: its removals may be
+//!   about messages of older segments, never of younger ones. When messages that stay for long keep an old segment alive
+//!   and most of the journal is dead, they are moved to its end ([`Journal::sparse_segment`]); they keep their sequence number, and with
+//!   it their place in their queue.
+//! * **Start.** A complete segment has an index, so that a start reads headers only. A segment without one, the last one
+//!   before a crash, is read to its end: a torn tail is cut off, a damaged record is left out and what follows it is found again.
+//! * **Full disk.** A reserve of 1 MiB is given up for the removals of messages that are still being taken out.
+//!
+//! Records are in [`record`], files in [`segment`] and [`index`].
+
+mod import;
+mod index;
+mod record;
+mod replay;
+mod segment;
+
+use std::collections::{HashSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use smp_protocol::id::{MessageId, RecipientId};
+
+pub use replay::{ReplayRules, Replayed, replay};
+pub use segment::Filed;
+
+use self::index::Index;
+use self::record::{HEADER_LENGTH, Header, Kind};
+use self::segment::{Segment, index_path, segment_path};
+use crate::append_file::AppendFile;
+use crate::atomic_file::sync_parent;
+use crate::error::FileError;
+use crate::files::Files;
+use crate::message_body::MessageBody;
+use crate::message_queue::{StoredContent, StoredMessage};
+
+/// Space for removals on a full disk.
+const RESERVE_LENGTH: usize = 1 << 20;
+const RESERVE: &str = "reserve";
+
+/// How much space the journal takes, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JournalSizes {
+    /// Length at which a segment is complete; the last commit may exceed it.
+    pub segment: u64,
+    /// Up to this length of all segments, dead records are no reason to move messages.
+    pub tolerated: u64,
+}
+
+impl Default for JournalSizes {
+    fn default() -> Self {
+        Self { segment: 64 << 20, tolerated: 256 << 20 }
+    }
+}
+
+/// An open journal.
+pub struct Journal {
+    files: Arc<dyn Files>,
+    directory: PathBuf,
+    sealed: VecDeque<Sealed>,
+    active: Option<Active>,
+    next_segment: u64,
+    next_sequence: u64,
+    sizes: JournalSizes,
+}
+
+/// The segment that is written.
+struct Active {
+    file: AppendFile,
+    segment: Arc<Segment>,
+    index: Index,
+    puts: usize,
+    markers: HashSet<MessageId>,
+}
+
+/// A complete segment.
+struct Sealed {
+    segment: Arc<Segment>,
+    length: u64,
+    puts: usize,
+    /// Quota markers that were not taken out: they have no body that refers to the segment.
+    markers: HashSet<MessageId>,
+}
+
+/// Something to be written.
+pub enum Entry<'a> {
+    /// A message or marker of a queue.
+    Put(&'a RecipientId, &'a StoredMessage),
+    /// It was taken out.
+    Remove(&'a RecipientId, &'a MessageId),
+    /// A record goes to the end of the journal.
+    Move(&'a Placed, &'a [u8]),
+}
+
+/// A record of a message and where its body is.
+pub struct Placed {
+    header: Header,
+    /// The body.
+    pub body: Filed,
+}
+
+impl Placed {
+    /// The queue.
+    pub fn queue(&self) -> &RecipientId {
+        &self.header.queue
+    }
+
+    /// The message.
+    pub fn message(&self) -> &MessageId {
+        &self.header.message
+    }
+
+    /// Whether a message or marker that is in a queue now was read from here.
+    pub fn is_place_of(&self, message: &StoredMessage) -> bool {
+        match &message.content {
+            StoredContent::Message { body: MessageBody::Filed(filed), .. } => *filed == self.body,
+            StoredContent::Message { .. } => false,
+            StoredContent::QuotaMarker => self.header.kind == Kind::QuotaMarker && message.id == self.header.message,
+        }
+    }
+}
+
+impl Journal {
+    fn new(files: &Arc<dyn Files>, directory: &Path, sizes: JournalSizes) -> Self {
+        let (files, directory) = (Arc::clone(files), directory.to_path_buf());
+        Self { files, directory, sealed: VecDeque::new(), active: None, next_segment: 1, next_sequence: 1, sizes }
+    }
+
+    /// Appends all entries with one write, and returns where their bodies are now (`None` for removals and markers).
+    /// With `sync` they are on disk then. After an error none of them counts as written.
+    pub fn commit(&mut self, entries: &[Entry<'_>], sync: bool) -> Result<Vec<Option<Filed>>, FileError> {
+        if self.active.as_ref().is_some_and(|active| active.file.length() >= self.sizes.segment) {
+            self.seal()?;
+        }
+        let mut sequence = self.next_sequence;
+        let active = match &mut self.active {
+            Some(active) => active,
+            None => {
+                let active = self.new_active()?;
+                self.active.insert(active)
+            }
+        };
+        let start = active.file.length();
+        let mut bytes = Vec::with_capacity(entries.iter().map(Entry::length).sum());
+        let mut placed = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let offset = u32::try_from(start + bytes.len() as u64).unwrap_or(u32::MAX);
+            let header = entry.write(&mut sequence, &mut bytes)?;
+            placed.push((offset, header));
+        }
+        active.file.append(&bytes)?;
+        if sync && let Err(error) = active.file.sync() {
+            // The system may have dropped what it could not write: what follows goes to another file.
+            active.file.take_back(start);
+            let _ = self.seal();
+            return Err(error);
+        }
+        self.next_sequence = sequence;
+        for (_, header) in placed.iter().filter(|(_, header)| header.kind == Kind::Removal) {
+            for sealed in self.sealed.iter_mut().filter(|sealed| !sealed.markers.is_empty()) {
+                sealed.markers.remove(&header.message);
+            }
+        }
+        Ok(placed.into_iter().map(|(offset, header)| active.place(offset, &header)).collect())
+    }
+
+    /// What was committed without sync is on disk.
+    pub fn sync(&mut self) -> Result<(), FileError> {
+        self.active.as_mut().map_or(Ok(()), |active| active.file.sync())
+    }
+
+    /// Everything is on disk, and the next start reads no bodies.
+    pub fn close(mut self) -> Result<(), FileError> {
+        self.seal()?;
+        self.reclaim().map(drop)
+    }
+
+    /// Removes segments that nothing is in any more, and tells how many.
+    pub fn reclaim(&mut self) -> Result<usize, FileError> {
+        let mut removed = 0;
+        while let Some(oldest) = self.sealed.front()
+            && oldest.is_empty()
+        {
+            self.remove_files(oldest.segment.number())?;
+            self.sealed.pop_front();
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
+    /// The messages of the oldest segment, if they are to be moved: more than 256 MiB and more than half of the journal are dead.
+    /// Some may be taken out already. When the others are moved, [`Self::moved`] is to be called.
+    pub fn sparse_segment(&self) -> Result<Option<Vec<Placed>>, FileError> {
+        let Some(oldest) = self.sealed.front() else { return Ok(None) };
+        let total: u64 = self.sealed.iter().map(|sealed| sealed.length).sum();
+        let alive: u64 = self.sealed.iter().map(Sealed::alive).sum();
+        if total < self.sizes.tolerated || alive > total / 2 {
+            return Ok(None);
+        }
+        let number = oldest.segment.number();
+        let index = match Index::load(self.files.as_ref(), &self.directory, number)? {
+            Some(index) => index,
+            None => index::scan(&oldest.segment)?.index,
+        };
+        let messages = index.iter().filter(|(_, header)| header.kind != Kind::Removal);
+        Ok(Some(
+            messages
+                .map(|(offset, header)| Placed { body: body_at(&oldest.segment, offset, &header), header })
+                .collect(),
+        ))
+    }
+
+    /// What stays of the oldest segment is at the end of the journal now.
+    pub fn moved(&mut self) {
+        if let Some(oldest) = self.sealed.front_mut() {
+            oldest.markers.clear();
+        }
+    }
+
+    /// Takes the reserve for something more important.
+    pub fn release_reserve(&self) -> Result<(), FileError> {
+        let path = self.directory.join(RESERVE);
+        match self.files.remove(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(FileError::new("remove", &path, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts the reserve back in place. As long as that fails no message should be taken.
+    pub fn restore_reserve(&self) -> Result<(), FileError> {
+        let path = self.directory.join(RESERVE);
+        let exists =
+            self.files.open_read_at(&path).and_then(|file| file.length()).is_ok_and(|n| n == RESERVE_LENGTH as u64);
+        if exists {
+            return Ok(());
+        }
+        self.files.create_directory(&self.directory).map_err(FileError::on("create", &self.directory))?;
+        let file = self.files.create(&path).map_err(FileError::on("create", &path))?;
+        let mut file = AppendFile::of(file, &path)?;
+        file.append(&vec![0; RESERVE_LENGTH])?;
+        file.sync()
+    }
+
+    /// Bytes of all segments.
+    pub fn length(&self) -> u64 {
+        let active = self.active.as_ref().map_or(0, |active| active.file.length());
+        self.sealed.iter().map(|sealed| sealed.length).sum::<u64>() + active
+    }
+
+    fn new_active(&self) -> Result<Active, FileError> {
+        let files = self.files.as_ref();
+        files.create_directory(&self.directory).map_err(FileError::on("create", &self.directory))?;
+        let path = segment_path(&self.directory, self.next_segment);
+        let file = files.create(&path).map_err(FileError::on("create", &path))?;
+        sync_parent(files, &path)?;
+        sync_parent(files, &self.directory)?;
+        Ok(Active {
+            file: AppendFile::of(file, &path)?,
+            segment: Arc::new(Segment::open(files, &self.directory, self.next_segment)?),
+            index: Index::default(),
+            puts: 0,
+            markers: HashSet::new(),
+        })
+    }
+
+    /// Completes the active segment. Without its index it is complete as well, and read in whole by the next start.
+    fn seal(&mut self) -> Result<(), FileError> {
+        let Some(Active { mut file, segment, index, puts, markers }) = self.active.take() else { return Ok(()) };
+        self.next_segment += 1;
+        let synced = file.sync();
+        let (number, length) = (segment.number(), file.length());
+        self.sealed.push_back(Sealed { segment, length, puts, markers });
+        synced?;
+        index.save(&self.files, &self.directory, number)
+    }
+
+    fn remove_files(&self, number: u64) -> Result<(), FileError> {
+        // The index first: a segment without one is read in whole, an index without its segment would stay for ever.
+        for path in [index_path(&self.directory, number), segment_path(&self.directory, number)] {
+            match self.files.remove(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(FileError::new("remove", &path, error));
+                }
+                _ => {}
+            }
+        }
+        sync_parent(self.files.as_ref(), &segment_path(&self.directory, number))
+    }
+}
+
+impl Active {
+    /// Notes a record that was written.
+    fn place(&mut self, offset: u32, header: &Header) -> Option<Filed> {
+        self.index.push(offset, &header.encode());
+        match header.kind {
+            Kind::Message { .. } => self.puts += 1,
+            Kind::QuotaMarker => drop(self.markers.insert(header.message)),
+            Kind::Removal => drop(self.markers.remove(&header.message)),
+        }
+        matches!(header.kind, Kind::Message { .. }).then(|| body_at(&self.segment, offset, header))
+    }
+}
+
+impl Sealed {
+    /// The journal itself holds one reference, each message in it another.
+    fn messages(&self) -> usize {
+        Arc::strong_count(&self.segment) - 1
+    }
+
+    fn is_empty(&self) -> bool {
+        self.messages() == 0 && self.markers.is_empty()
+    }
+
+    /// Bytes of the messages in it, if all have the same length.
+    fn alive(&self) -> u64 {
+        let average = self.length / (self.puts.max(1) as u64);
+        average.saturating_mul(self.messages() as u64).min(self.length)
+    }
+}
+
+impl Entry<'_> {
+    fn length(&self) -> usize {
+        HEADER_LENGTH
+            + match self {
+                Self::Put(_, StoredMessage { content: StoredContent::Message { body, .. }, .. }) => body.length(),
+                Self::Put(..) | Self::Remove(..) => 0,
+                Self::Move(_, body) => body.len(),
+            }
+    }
+
+    fn write(&self, sequence: &mut u64, out: &mut Vec<u8>) -> Result<Header, FileError> {
+        let (kind, body, queue, message, timestamp) = match self {
+            Entry::Move(placed, body) => {
+                out.extend_from_slice(&placed.header.encode());
+                out.extend_from_slice(body);
+                return Ok(placed.header);
+            }
+            Entry::Put(queue, message) => match &message.content {
+                StoredContent::Message { notify, body } => {
+                    (Kind::Message { notify: *notify }, Some(body.read()?), *queue, &message.id, message.timestamp)
+                }
+                StoredContent::QuotaMarker => (Kind::QuotaMarker, None, *queue, &message.id, message.timestamp),
+            },
+            Entry::Remove(queue, message) => (Kind::Removal, None, *queue, *message, 0),
+        };
+        let body = body.as_deref().unwrap_or_default();
+        let header = Header {
+            kind,
+            body_length: u16::try_from(body.len()).unwrap_or(u16::MAX),
+            sequence: *sequence,
+            timestamp,
+            queue: *queue,
+            message: *message,
+            body_checksum: crc32fast::hash(body),
+        };
+        *sequence += 1;
+        out.extend_from_slice(&header.encode());
+        out.extend_from_slice(body);
+        Ok(header)
+    }
+}
+
+fn body_at(segment: &Arc<Segment>, offset: u32, header: &Header) -> Filed {
+    let body = offset.saturating_add(u32::try_from(HEADER_LENGTH).unwrap_or(u32::MAX));
+    Filed::new(segment, body, header.body_length, header.body_checksum)
+}

@@ -1,0 +1,40 @@
+//! Messages that come to the journal from elsewhere.
+
+use std::collections::HashSet;
+
+use smp_protocol::id::RecipientId;
+
+use super::{Entry, Replayed};
+use crate::error::FileError;
+use crate::message_body::MessageBody;
+use crate::message_queue::{StoredContent, StoredMessage};
+
+/// Entries of one commit: bounds its memory to about 4 MiB.
+const COMMIT_ENTRIES: usize = 256;
+
+impl Replayed {
+    /// Adds messages of a queue behind those that it has, and tells how many, markers included. Those that are in the journal
+    /// already are left out: an import that was interrupted is simply repeated. They are on disk once the journal is synced.
+    pub fn import(
+        &mut self,
+        queue: RecipientId,
+        messages: impl IntoIterator<Item = StoredMessage>,
+    ) -> Result<u64, FileError> {
+        let known: HashSet<_> = self.queues.get(&queue).into_iter().flatten().map(|message| message.id).collect();
+        let new: Vec<_> = messages.into_iter().filter(|message| !known.contains(&message.id)).collect();
+        for portion in new.chunks(COMMIT_ENTRIES) {
+            let entries: Vec<_> = portion.iter().map(|message| Entry::Put(&queue, message)).collect();
+            let places = self.journal.commit(&entries, false)?;
+            let messages = self.queues.entry(queue).or_default();
+            for (message, place) in portion.iter().zip(places) {
+                let mut message = message.clone();
+                if let (StoredContent::Message { body, .. }, Some(place)) = (&mut message.content, place) {
+                    *body = MessageBody::Filed(place);
+                    self.stored += 1;
+                }
+                messages.add_restored(message);
+            }
+        }
+        Ok(new.len() as u64)
+    }
+}

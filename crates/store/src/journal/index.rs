@@ -1,0 +1,122 @@
+//! The index of a segment: its headers without the bodies, so that a start need not read these.
+//!
+//! | Bytes | Content, integers little-endian |
+//! |---|---|
+//! | 0..8 | `SMPJIDX1` |
+//! | then 84 per record | offset of the record, 4 bytes, and its header |
+//! | last 4 | CRC-32 of everything before |
+//!
+//! It is written when a segment is complete. One that is missing or damaged is made anew from the segment.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::record::{HEADER_LENGTH, Header, MAGIC};
+use super::segment::{Segment, index_path};
+use crate::atomic_file::AtomicFile;
+use crate::error::FileError;
+use crate::files::Files;
+
+const INDEX_MAGIC: &[u8; 8] = b"SMPJIDX1";
+const ENTRY_LENGTH: usize = 4 + HEADER_LENGTH;
+const CHECKSUM_LENGTH: usize = 4;
+
+/// Headers of a segment with their offsets, as they are in the index.
+#[derive(Debug, Default)]
+pub struct Index {
+    entries: Vec<u8>,
+}
+
+impl Index {
+    /// Adds a record.
+    pub fn push(&mut self, offset: u32, header: &[u8; HEADER_LENGTH]) {
+        self.entries.extend_from_slice(&offset.to_le_bytes());
+        self.entries.extend_from_slice(header);
+    }
+
+    /// Records with their offsets.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, Header)> {
+        self.entries.chunks_exact(ENTRY_LENGTH).filter_map(|entry| {
+            let (offset, header) = entry.split_first_chunk()?;
+            Some((u32::from_le_bytes(*offset), Header::decode(header.try_into().ok()?)?))
+        })
+    }
+
+    /// Writes the file.
+    pub fn save(&self, files: &Arc<dyn Files>, directory: &Path, number: u64) -> Result<(), FileError> {
+        let mut checksum = crc32fast::Hasher::new();
+        checksum.update(INDEX_MAGIC);
+        checksum.update(&self.entries);
+        let mut file = AtomicFile::create(Arc::clone(files), &index_path(directory, number))?;
+        file.write(|out| {
+            out.extend_from_slice(INDEX_MAGIC);
+            out.extend_from_slice(&self.entries);
+            out.extend_from_slice(&checksum.finalize().to_le_bytes());
+        })?;
+        file.commit()
+    }
+
+    /// Reads the file; `None` if it is missing or damaged.
+    pub fn load(files: &dyn Files, directory: &Path, number: u64) -> Result<Option<Self>, FileError> {
+        let path = index_path(directory, number);
+        if !files.exists(&path).map_err(FileError::on("look for", &path))? {
+            return Ok(None);
+        }
+        let file = files.open_read_at(&path).map_err(FileError::on("read", &path))?;
+        let length = file.length().map_err(FileError::on("read the length of", &path))?;
+        let mut content = vec![0; usize::try_from(length).unwrap_or(0)];
+        file.read_exact_at(&mut content, 0).map_err(FileError::on("read", &path))?;
+        let Some(end) = content.len().checked_sub(CHECKSUM_LENGTH) else { return Ok(None) };
+        let entries = end.checked_sub(INDEX_MAGIC.len()).filter(|length| length % ENTRY_LENGTH == 0);
+        let (checked, checksum) = content.split_at(end);
+        if entries.is_none() || !content.starts_with(INDEX_MAGIC) || crc32fast::hash(checked).to_le_bytes() != *checksum
+        {
+            return Ok(None);
+        }
+        content.truncate(end);
+        content.drain(..INDEX_MAGIC.len());
+        Ok(Some(Self { entries: content }))
+    }
+}
+
+/// What reading a segment without its index found.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// The sound records.
+    pub index: Index,
+    /// Bytes between sound records that are none, and records whose body differs from its checksum.
+    pub damaged: usize,
+    /// Bytes after the last sound record: a write that did not end.
+    pub torn: usize,
+}
+
+/// Reads a whole segment. After a damaged place it goes on with the next sound record.
+pub fn scan(segment: &Segment) -> Result<Scan, FileError> {
+    let mut content = vec![0; usize::try_from(segment.length()?).unwrap_or(0)];
+    segment.read(&mut content, 0)?;
+    let (mut found, mut position, mut end) = (Scan::default(), 0, 0);
+    while let Some(start) = find(&content, position) {
+        let Some((header, length)) = sound_record(&content[start..]) else {
+            position = start + 1;
+            continue;
+        };
+        found.damaged += start - end;
+        found.index.push(u32::try_from(start).unwrap_or(u32::MAX), &header.encode());
+        position = start + length;
+        end = position;
+    }
+    found.torn = content.len() - end;
+    Ok(found)
+}
+
+fn find(content: &[u8], position: usize) -> Option<usize> {
+    let rest = content.get(position..)?;
+    rest.windows(MAGIC.len()).position(|window| *window == MAGIC).map(|found| position + found)
+}
+
+fn sound_record(bytes: &[u8]) -> Option<(Header, usize)> {
+    let header = Header::decode(bytes.first_chunk()?)?;
+    let length = header.record_length();
+    let body = bytes.get(HEADER_LENGTH..length)?;
+    (crc32fast::hash(body) == header.body_checksum).then_some((header, length))
+}

@@ -1,0 +1,113 @@
+//! Segments: the files of the journal, and the places in them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::FileError;
+use crate::files::{Files, ReadAt};
+
+/// Ending of a file of records.
+const SEGMENT: &str = "segment";
+/// Ending of the copy of its headers.
+const INDEX: &str = "index";
+
+/// A file of records. It can be read as long as a message is in it, whether or not it still has a name.
+pub struct Segment {
+    number: u64,
+    path: PathBuf,
+    file: Box<dyn ReadAt>,
+}
+
+impl Segment {
+    /// Opens a segment.
+    pub fn open(files: &dyn Files, directory: &Path, number: u64) -> Result<Self, FileError> {
+        let path = segment_path(directory, number);
+        let file = files.open_read_at(&path).map_err(FileError::on("read", &path))?;
+        Ok(Self { number, path, file })
+    }
+
+    /// Segments are numbered in the order of their creation.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Length in bytes.
+    pub fn length(&self) -> Result<u64, FileError> {
+        self.file.length().map_err(FileError::on("read the length of", &self.path))
+    }
+
+    /// Fills the buffer.
+    pub fn read(&self, buffer: &mut [u8], offset: u64) -> Result<(), FileError> {
+        self.file.read_exact_at(buffer, offset).map_err(FileError::on("read", &self.path))
+    }
+}
+
+/// A body in the journal: 24 bytes that name it. Cloning shares it.
+#[derive(Clone)]
+pub struct Filed {
+    segment: Arc<Segment>,
+    offset: u32,
+    checksum: u32,
+    length: u16,
+}
+
+impl Filed {
+    pub(super) fn new(segment: &Arc<Segment>, offset: u32, length: u16, checksum: u32) -> Self {
+        Self { segment: Arc::clone(segment), offset, checksum, length }
+    }
+
+    /// Number of bytes.
+    pub fn length(&self) -> usize {
+        usize::from(self.length)
+    }
+
+    /// Reads the body and compares it with its checksum; one that differs is an error of kind
+    /// [`io::ErrorKind::InvalidData`].
+    pub fn read(&self) -> Result<Vec<u8>, FileError> {
+        let mut body = vec![0; self.length()];
+        self.segment.read(&mut body, self.offset.into())?;
+        if crc32fast::hash(&body) == self.checksum {
+            return Ok(body);
+        }
+        let source = io::Error::new(io::ErrorKind::InvalidData, "a message differs from its checksum");
+        Err(FileError::new("read", self.segment.path(), source))
+    }
+}
+
+/// Whether they are the same place.
+impl PartialEq for Filed {
+    fn eq(&self, other: &Self) -> bool {
+        self.segment.number == other.segment.number && self.offset == other.offset
+    }
+}
+
+impl Eq for Filed {}
+
+/// Path of a segment.
+pub fn segment_path(directory: &Path, number: u64) -> PathBuf {
+    directory.join(format!("{number:016}.{SEGMENT}"))
+}
+
+/// Path of the index of a segment.
+pub fn index_path(directory: &Path, number: u64) -> PathBuf {
+    directory.join(format!("{number:016}.{INDEX}"))
+}
+
+/// Numbers of the segments in a directory, in their order; none if there is no such directory.
+pub fn segment_numbers(files: &dyn Files, directory: &Path) -> Result<Vec<u64>, FileError> {
+    let names = match files.list(directory) {
+        Ok(names) => names,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(FileError::new("list", directory, error)),
+    };
+    let number = |name: &str| name.strip_suffix(SEGMENT)?.strip_suffix('.')?.parse().ok();
+    let mut numbers: Vec<u64> = names.iter().filter_map(|name| number(name.to_str()?)).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}

@@ -1,0 +1,313 @@
+//! The journal: what is committed is found again, whatever happens to process, power and disk.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use smp_protocol::id::RecipientId;
+use smp_store::files::faulty::{Fault, FaultyFiles, Operation};
+use smp_store::files::simulated::SimulatedDisk;
+use smp_store::files::{Files, RealFiles};
+use smp_store::journal::{Entry, Filed, Journal, JournalSizes, Placed, ReplayRules, Replayed, replay};
+use smp_store::message_body::MessageBody;
+use smp_store::message_queue::{MessageQueue, StoredContent, StoredMessage};
+
+const RULES: ReplayRules = ReplayRules { oldest: None, sizes: JournalSizes { segment: 2_000, tolerated: 8_000 } };
+
+fn queue(n: u8) -> RecipientId {
+    [n; 24].into()
+}
+
+/// Number, length and content of a message follow from `n`.
+fn message(n: u8) -> StoredMessage {
+    let body = MessageBody::from(vec![n; 100 + usize::from(n)]);
+    StoredMessage {
+        id: [n; 24].into(),
+        timestamp: n.into(),
+        content: StoredContent::Message { notify: n % 2 == 1, body },
+    }
+}
+
+fn marker(n: u8) -> StoredMessage {
+    StoredMessage { content: StoredContent::QuotaMarker, ..message(n) }
+}
+
+fn open(files: &Arc<dyn Files>, directory: &Path) -> Replayed {
+    replay(files, directory, RULES, |_| true).unwrap()
+}
+
+/// Messages with their bytes, which are compared.
+fn contents(queues: &HashMap<RecipientId, MessageQueue>) -> BTreeMap<[u8; 24], Vec<StoredMessage>> {
+    let held = |message: &StoredMessage| match &message.content {
+        StoredContent::QuotaMarker => message.clone(),
+        StoredContent::Message { notify, body } => {
+            let content = StoredContent::Message { notify: *notify, body: body.read().unwrap().to_vec().into() };
+            StoredMessage { content, ..message.clone() }
+        }
+    };
+    let of = |id: &RecipientId| id.as_ref().try_into().unwrap();
+    queues.iter().map(|(id, messages)| (of(id), messages.iter().map(held).collect())).collect()
+}
+
+fn put(journal: &mut Journal, to: u8, message: &StoredMessage) -> Option<Filed> {
+    journal.commit(&[Entry::Put(&queue(to), message)], true).unwrap().remove(0)
+}
+
+fn remove(journal: &mut Journal, from: u8, n: u8) {
+    journal.commit(&[Entry::Remove(&queue(from), &message(n).id)], true).unwrap();
+}
+
+fn segments(directory: &Path) -> usize {
+    let names = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name());
+    names.filter(|name| name.to_str().unwrap().ends_with(".segment")).count()
+}
+
+fn real() -> (tempfile::TempDir, Arc<dyn Files>) {
+    (tempfile::tempdir().unwrap(), Arc::new(RealFiles))
+}
+
+#[test]
+fn what_was_put_and_not_removed_is_there() {
+    let (directory, files) = real();
+    for orderly in [false, true] {
+        let directory = directory.path().join(format!("orderly-{orderly}"));
+        let mut journal = open(&files, &directory).journal;
+        let _places: Vec<_> = (1..=40).map(|n| put(&mut journal, n % 3, &message(n))).collect();
+        put(&mut journal, 1, &marker(41));
+        for n in [1, 2, 4, 7] {
+            remove(&mut journal, n % 3, n);
+        }
+        if orderly {
+            journal.close().unwrap();
+        } else {
+            drop(journal);
+        }
+        let Replayed { queues, stored, damaged, torn, journal, .. } = open(&files, &directory);
+        assert_eq!((stored, torn, damaged.len()), (36, 0, 0));
+        let found = contents(&queues);
+        for of in 0..3 {
+            let mut expected: Vec<_> =
+                (1..=40).filter(|n| n % 3 == of && ![1, 2, 4, 7].contains(n)).map(message).collect();
+            if of == 1 {
+                expected.push(marker(41));
+                assert!(!queues[&queue(of)].can_write());
+            }
+            assert_eq!(found[&[of; 24]], expected);
+        }
+        drop(journal);
+        let again = open(&files, &directory);
+        assert_eq!(contents(&again.queues), found, "reading changes nothing");
+    }
+}
+
+#[test]
+fn expired_messages_and_those_of_unknown_queues_are_dropped() {
+    let (directory, files) = real();
+    let mut journal = open(&files, directory.path()).journal;
+    for n in 1..=10 {
+        put(&mut journal, n % 2, &message(n));
+    }
+    drop(journal);
+    let rules = ReplayRules { oldest: Some(5), ..RULES };
+    let replayed = replay(&files, directory.path(), rules, |id| *id == queue(1)).unwrap();
+    assert_eq!((replayed.stored, replayed.expired), (3, 2));
+    assert_eq!(contents(&replayed.queues)[&[1; 24]], [5, 7, 9].map(message));
+}
+
+#[test]
+fn segments_without_messages_go() {
+    let (directory, files) = real();
+    let mut journal = open(&files, directory.path()).journal;
+    let mut places = Vec::new();
+    for n in 1..=60 {
+        places.push(put(&mut journal, 1, &message(n)));
+    }
+    assert_eq!(journal.reclaim().unwrap(), 0);
+    let before = segments(directory.path());
+    assert!(before > 3);
+    for n in 1..=60 {
+        remove(&mut journal, 1, n);
+    }
+    places.clear();
+    assert!(journal.reclaim().unwrap() >= before - 1);
+    assert!(segments(directory.path()) < before);
+    drop(journal);
+    assert!(open(&files, directory.path()).queues.is_empty());
+}
+
+#[test]
+fn a_marker_keeps_its_segment() {
+    let (directory, files) = real();
+    let mut journal = open(&files, directory.path()).journal;
+    put(&mut journal, 9, &marker(99));
+    for n in 1..=60 {
+        put(&mut journal, 1, &message(n));
+        remove(&mut journal, 1, n);
+    }
+    assert_eq!(journal.reclaim().unwrap(), 0);
+    drop(journal);
+    let mut replayed = open(&files, directory.path());
+    assert_eq!(contents(&replayed.queues), BTreeMap::from([([9; 24], vec![marker(99)])]));
+    remove(&mut replayed.journal, 9, 99);
+    assert!(replayed.journal.reclaim().unwrap() > 0);
+}
+
+/// Old messages that stay do not keep a journal of dead ones alive.
+#[test]
+fn what_stays_is_moved_and_keeps_its_order() {
+    let (directory, files) = real();
+    let mut journal = open(&files, directory.path()).journal;
+    let old = [message(1), message(2), marker(3)];
+    let mut places: Vec<_> = old[..2].iter().map(|message| put(&mut journal, 9, message)).collect();
+    put(&mut journal, 9, &old[2]);
+    for n in 10..=90 {
+        put(&mut journal, 1, &message(n));
+        remove(&mut journal, 1, n);
+    }
+    places.push(put(&mut journal, 8, &message(4)));
+    let length = journal.length();
+    let sparse = journal.sparse_segment().unwrap().expect("more than half is dead");
+    let mine: Vec<&Placed> = sparse.iter().filter(|placed| *placed.queue() == queue(9)).collect();
+    assert_eq!(mine.len(), 3);
+    // The first message is taken out meanwhile; the others are moved.
+    remove(&mut journal, 9, 1);
+    let (second, third) = (mine[1], mine[2]);
+    let body = second.body.read().unwrap();
+    let moved = journal.commit(&[Entry::Move(second, &body), Entry::Move(third, &[])], true).unwrap();
+    drop(sparse);
+    journal.moved();
+    places = vec![moved.into_iter().next().unwrap(), places.pop().unwrap()];
+    assert!(journal.reclaim().unwrap() > 0);
+    assert!(journal.length() < length / 2);
+    assert_eq!(places[0].as_ref().unwrap().read().unwrap(), vec![2; 102]);
+    drop(journal);
+    let found = contents(&open(&files, directory.path()).queues);
+    assert_eq!(found, BTreeMap::from([([8; 24], vec![message(4)]), ([9; 24], vec![message(2), marker(3)])]));
+}
+
+#[test]
+fn every_torn_tail_is_cut_and_every_damage_stays_alone() {
+    let (directory, files) = real();
+    let first = directory.path().join("whole");
+    let rules = ReplayRules { sizes: JournalSizes::default(), ..RULES };
+    let mut journal = replay(&files, &first, rules, |_| true).unwrap().journal;
+    for n in 1..=3 {
+        put(&mut journal, n, &message(n));
+    }
+    drop(journal);
+    let content = std::fs::read(first.join("0000000000000001.segment")).unwrap();
+    let copy = |name: String, content: &[u8]| {
+        let directory = directory.path().join(name);
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::write(directory.join("0000000000000001.segment"), content).unwrap();
+        open(&files, &directory)
+    };
+    let last = content.len() - (80 + 103);
+    for length in last..content.len() {
+        let replayed = copy(format!("torn-{length}"), &content[..length]);
+        assert_eq!((replayed.stored, replayed.torn, replayed.damaged.len()), (2, length - last, 0));
+    }
+    for position in (81..last).step_by(7) {
+        let mut damaged = content.clone();
+        damaged[position] ^= 0x40;
+        let replayed = copy(format!("damaged-{position}"), &damaged);
+        assert_eq!((replayed.stored, replayed.torn), (2, 0), "at {position}");
+        assert_eq!(replayed.damaged.len(), 1);
+        assert_eq!(contents(&replayed.queues)[&[3; 24]], [message(3)], "what follows is found");
+    }
+}
+
+#[test]
+fn a_body_that_was_damaged_since_is_noticed() {
+    let (directory, files) = real();
+    let mut journal = open(&files, directory.path()).journal;
+    let place = put(&mut journal, 1, &message(1)).unwrap();
+    let path = directory.path().join("0000000000000001.segment");
+    let mut content = std::fs::read(&path).unwrap();
+    content[100] ^= 1;
+    std::fs::write(&path, content).unwrap();
+    let error = place.read().unwrap_err();
+    assert_eq!(error.source.kind(), std::io::ErrorKind::InvalidData);
+    assert!(error.to_string().contains("0000000000000001.segment"));
+}
+
+/// Each change of the disk is the last one before the machine stops, in turn. What was committed before is there, and what
+/// was being committed is there as a whole message or not at all.
+#[test]
+fn no_committed_message_is_lost_when_the_machine_stops() {
+    let directory = Path::new("/state/journal");
+    let life = |disk: &SimulatedDisk, committed: &mut Vec<u8>, removed: &mut Vec<u8>, doomed: &mut Vec<u8>| {
+        let files: Arc<dyn Files> = Arc::new(disk.clone());
+        let Ok(Replayed { mut journal, .. }) = replay(&files, directory, RULES, |_| true) else { return };
+        let mut places = HashMap::new();
+        for n in 1..=30 {
+            match journal.commit(&[Entry::Put(&queue(1), &message(n))], true) {
+                Ok(mut placed) => drop(places.insert(n, placed.remove(0))),
+                Err(_) => return,
+            }
+            committed.push(n);
+            if n % 3 == 0 {
+                let oldest = n / 3;
+                doomed.push(oldest);
+                if journal.commit(&[Entry::Remove(&queue(1), &message(oldest).id)], true).is_err() {
+                    return;
+                }
+                removed.push(oldest);
+                places.remove(&oldest);
+            }
+            if journal.reclaim().is_err() {
+                return;
+            }
+        }
+        let _ = journal.close();
+    };
+    let whole = SimulatedDisk::new();
+    life(&whole, &mut Vec::new(), &mut Vec::new(), &mut Vec::new());
+    assert!(whole.operations() > 80);
+    let mut images = 0;
+    for stop in 0..whole.operations() {
+        let disk = SimulatedDisk::new();
+        disk.stop_after(stop);
+        let (mut committed, mut removed, mut doomed) = (Vec::new(), Vec::new(), Vec::new());
+        life(&disk, &mut committed, &mut removed, &mut doomed);
+        for image in disk.after_power_loss().into_iter().chain([disk.after_kill()]) {
+            images += 1;
+            let files: Arc<dyn Files> = Arc::new(image);
+            let found = contents(&open(&files, directory).queues).remove(&[1; 24]).unwrap_or_default();
+            let numbers: Vec<u8> = found.iter().map(|message| message.id.as_ref()[0]).collect();
+            assert!(found.iter().all(|found| *found == message(found.id.as_ref()[0])), "bytes are intact");
+            assert!(numbers.is_sorted(), "order is kept");
+            assert!(!numbers.iter().any(|n| removed.contains(n)), "stop after {stop}: a removed message is back");
+            let kept = committed.iter().filter(|n| !doomed.contains(n));
+            assert!(kept.clone().all(|n| numbers.contains(n)), "stop after {stop}: a committed message is lost");
+            assert!(numbers.len() <= kept.count() + 2, "only what was under way may be there as well");
+        }
+    }
+    assert!(images > 200, "{images}");
+}
+
+#[test]
+fn a_full_disk_refuses_messages_and_takes_removals() {
+    let (directory, _) = real();
+    let (files, faults) = FaultyFiles::new(Arc::new(RealFiles));
+    let files: Arc<dyn Files> = Arc::new(files);
+    let mut journal = open(&files, directory.path()).journal;
+    journal.restore_reserve().unwrap();
+    put(&mut journal, 1, &message(1));
+    for (operation, fault) in [
+        (Operation::Write, Fault::NoSpace),
+        (Operation::Write, Fault::InputOutput),
+        (Operation::Sync, Fault::InputOutput),
+    ] {
+        faults.fail(operation, fault);
+        assert!(journal.commit(&[Entry::Put(&queue(1), &message(2))], true).is_err());
+        faults.heal();
+    }
+    journal.release_reserve().unwrap();
+    assert!(!directory.path().join("reserve").exists());
+    remove(&mut journal, 1, 1);
+    journal.restore_reserve().unwrap();
+    put(&mut journal, 1, &message(3));
+    drop(journal);
+    assert_eq!(contents(&open(&files, directory.path()).queues)[&[1; 24]], [message(3)]);
+}
