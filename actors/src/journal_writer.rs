@@ -243,7 +243,9 @@ impl Actor for JournalWriter {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        if let Some(Err(failure)) = self.work(context, |journal| journal.restore_reserve()) {
+        if let Some(Err(failure)) =
+            self.work(context, |journal| journal.restore_reserve().and_then(|()| journal.prepare()))
+        {
             error!(self.logger, "{failure}; messages are refused until it works");
             self.refusing = true;
         }

@@ -47,7 +47,7 @@ fn forbid(path: impl AsRef<Path>, mode: u32) {
 }
 
 /// The reference says these in fixed words on standard output.
-const SAID: [(Damage, &str); 7] = [
+const SAID: [(Damage, &str); 8] = [
     (
         |place| fs::remove_file(place.directories.ini()).unwrap(),
         "Error: server is not initialized ({config}/smp-server.ini does not exist).\nRun `smp-server init`.\n",
@@ -77,16 +77,24 @@ const SAID: [(Damage, &str); 7] = [
     ),
     (
         |place| fs::create_dir(place.directories.journal()).unwrap(),
-        "Error: both {state}/smp-server-messages.log file and {state}/messages directory are present.\n\
-         Configure memory storage.\n",
+        "Error: both {state}/smp-server-messages.log file and {state}/smp-server-journal directory are present.\n\
+         Set store_messages to `journal` in smp-server.ini: the server then has all these messages.\n",
     ),
     (
         |place| {
             fs::remove_file(place.directories.messages_log()).unwrap();
             fs::create_dir(place.directories.journal()).unwrap();
         },
+        "Error: store_messages is `memory` with {state}/smp-server-journal directory present.\n\
+         Move its messages with `smp-server journal export`, then remove it with `smp-server journal delete`.\n",
+    ),
+    (
+        |place| {
+            fs::remove_file(place.directories.messages_log()).unwrap();
+            fs::create_dir(place.directories.reference_journal()).unwrap();
+        },
         "Error: store_messages is `memory` with {state}/messages directory present.\n\
-         Export its messages with the program that wrote it (`smp-server journal export`), then remove the directory.\n",
+         Set store_messages to `journal` in smp-server.ini: the next start moves its messages to the journal of this server.\n",
     ),
 ];
 
@@ -249,12 +257,6 @@ fn kinds_of_storage_that_do_not_fit_are_refused() {
 #[test]
 fn kinds_of_storage_that_are_missing_are_refused() {
     for (queues, messages, text) in [
-        (
-            "memory",
-            "journal",
-            "store_messages = journal: this server has no journal storage; run `smp-server journal export` of the program that \
-             wrote it, set store_messages = memory in smp-server.ini and start again",
-        ),
         (
             "database",
             "database",

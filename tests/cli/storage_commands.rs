@@ -1,8 +1,8 @@
-//! `journal` and `database`, for kinds of storage that the program does not have.
+//! `journal` and `database`.
 
 use std::fs;
 
-use crate::support::{Ended, Place};
+use crate::support::{Ended, MESSAGES, Place};
 
 fn failed(stdout: impl Into<String>, stderr: impl Into<String>) -> Ended {
     Ended { code: Some(1), stdout: stdout.into(), stderr: stderr.into() }
@@ -34,19 +34,72 @@ fn the_journal_needs_a_store_log() {
 }
 
 #[test]
-fn there_is_no_journal() {
+fn there_and_back() {
+    let place = Place::with_server();
+    let saved = place.with_messages(3, 30);
+    let (log, journal) = (place.directories.messages_log(), place.directories.journal());
+    let before = place.snapshot();
+    let question = format!("Messages of {} will be moved to {}.\nContinue (Y/n): ", log.display(), journal.display());
+    let refused = place.answer(["journal", "import"], "n\n");
+    assert_eq!(refused, failed(format!("{question}Messages not imported\n"), ""));
+    assert_eq!(place.snapshot(), before);
+
+    let done = "Import completed: 3 messages, 3 queues\nSet store_messages to `journal` in smp-server.ini\n";
+    assert_eq!(place.answer(["journal", "import"], "Y\n").succeeded().stdout, format!("{question}{done}"));
+    assert!(journal.is_dir() && !log.exists());
+    let backup = log.with_extension("log.bak");
+    assert!(backup.exists());
+
+    place.set("store_messages", "journal");
+    assert_eq!(place.start_and_stop([]).code, Some(0));
+
+    let question = format!("Messages of {} will be copied to {}.\nContinue (Y/n): ", journal.display(), log.display());
+    let done = "Export completed: 3 messages, 3 queues\n\
+                Run `smp-server journal delete` and set store_messages to `memory` in smp-server.ini\n";
+    assert_eq!(place.answer(["journal", "export"], "Y\n").succeeded().stdout, format!("{question}{done}"));
+    assert_eq!(place.sorted_lines(MESSAGES), saved);
+    let again = format!("{} file already exists: import or remove it first\n", log.display());
+    assert_eq!(place.run(["journal", "export"]), failed(again, ""));
+
+    let question = format!("WARNING: {} will be deleted with all messages in it.\nContinue (Y/n): ", journal.display());
+    let refused = place.answer(["journal", "delete"], "\n");
+    assert_eq!(refused, failed(format!("{question}Messages NOT deleted\n"), ""));
+    assert!(journal.is_dir());
+    let done = format!("{question}Deleted all messages in {}\n", journal.display());
+    assert_eq!(place.answer(["journal", "delete"], "Y\n").succeeded().stdout, done);
+    assert!(!journal.exists());
+    place.set("store_messages", "memory");
+    assert_eq!(place.start_and_stop([]).code, Some(0));
+    assert_eq!(place.sorted_lines(MESSAGES), saved);
+}
+
+#[test]
+fn there_must_be_messages() {
     let place = Place::with_server();
     place.with_messages(1, 30);
-    let before = place.snapshot();
-    for (command, nothing) in [
-        ("import", "no messages were imported"),
-        ("export", "no messages were exported"),
-        ("delete", "nothing was deleted"),
+    std::fs::remove_file(place.directories.messages_log()).unwrap();
+    let (log, journal) = (place.directories.messages_log(), place.directories.journal());
+    for (command, text) in [
+        ("import", format!("{} file does not exist: there is nothing to import\n", log.display())),
+        ("export", format!("{} directory does not exist: there is nothing to export\n", journal.display())),
+        ("delete", format!("{} directory does not exist\n", journal.display())),
     ] {
-        let text = format!("Error: this program has no journal storage: {nothing}\n");
-        assert_eq!(place.run(["journal", command]), failed("", text));
+        assert_eq!(place.run(["journal", command]), failed(text, ""));
     }
-    assert_eq!(place.snapshot(), before);
+}
+
+#[test]
+fn a_running_server_keeps_its_messages() {
+    let place = Place::with_server();
+    place.set("store_messages", "journal");
+    let server = place.start([]);
+    for command in ["export", "delete"] {
+        let ended = place.answer(["journal", command], "Y\n");
+        assert_eq!(ended.code, Some(1));
+        assert!(ended.stderr.contains("another server runs in"), "{}", ended.stderr);
+    }
+    server.signal(rustix::process::Signal::INT);
+    assert_eq!(server.end().code, Some(0));
 }
 
 #[test]

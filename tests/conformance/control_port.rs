@@ -8,6 +8,7 @@ use smp_client::{Event, NewQueueOptions, QueueKind};
 
 use crate::harness::control::{ADMIN, Control, USER, with_control_port};
 use crate::harness::event::{assert_deleted, next_event};
+use crate::harness::ini::IN_MEMORY;
 use crate::harness::party::{Recipient, notified};
 use crate::harness::request::{By, LGET, QUE, ask, auth};
 use crate::harness::server::Server;
@@ -188,7 +189,7 @@ async fn delete() {
 /// A snapshot, after which everything goes on, and which a killed server finds.
 #[tokio::test]
 async fn save_changes_nothing() {
-    let (mut server, port) = with_control_port(&[("STORE_LOG", "log_stats", "on")]).await;
+    let (mut server, port) = with_control_port(&[IN_MEMORY, ("STORE_LOG", "log_stats", "on")]).await;
     let (client, other) = (server.connect().await, server.connect().await);
     let (queue, sender) = Recipient::secured(&client, &other).await;
     let notifier = queue.notifier().await;

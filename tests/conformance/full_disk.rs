@@ -7,6 +7,7 @@ use smp_client::NewQueueOptions;
 use smp_client::protocol::error::ErrorType;
 use smp_client::protocol::response::Response;
 
+use crate::harness::ini::IN_MEMORY;
 use crate::harness::party::Recipient;
 use crate::harness::request::{DEL, OFF, QUE, ed25519, key};
 use crate::harness::server::Server;
@@ -80,7 +81,7 @@ async fn everything_else_goes_on(queue: &Recipient, sender: &crate::harness::par
 /// Messages that cannot be saved are a failure that is told; the queues are not touched by it.
 #[tokio::test]
 async fn messages_that_cannot_be_saved() {
-    let mut server = Server::start().await;
+    let mut server = Server::start_with(&[IN_MEMORY]).await;
     let client = server.connect().await;
     let (queue, sender) = Recipient::secured(&client, &client).await;
     for _ in 0..3 {

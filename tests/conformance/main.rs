@@ -16,6 +16,7 @@ mod expiry;
 mod full_disk;
 mod get;
 mod hand_over;
+mod journal;
 mod links;
 mod metrics;
 mod metrics_over_http;

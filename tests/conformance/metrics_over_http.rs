@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::harness::GIVE_UP;
+use crate::harness::ini::IN_MEMORY;
 use crate::harness::ini::Setting;
 use crate::harness::party::Recipient;
 use crate::harness::request::{By, SUB, ask, auth};
@@ -24,7 +25,7 @@ const ANY_PORT: Setting<'static> = ("STORE_LOG", "prometheus_listen", "0");
 
 /// A server that tells its metrics, and where it does.
 async fn start() -> (Server, String) {
-    let server = Server::start_with(&[ANY_PORT]).await;
+    let server = Server::start_with(&[ANY_PORT, IN_MEMORY]).await;
     let line = server.logs(0, "metrics are told at ").await;
     let address = line.split("http://").nth(1).and_then(|rest| rest.strip_suffix("/metrics")).unwrap().to_owned();
     (server, address)

@@ -9,6 +9,7 @@ use smp_client::protocol::id::CorrId;
 use smp_client::protocol::response::Response;
 
 use crate::harness::at_every_version;
+use crate::harness::ini::IN_MEMORY;
 use crate::harness::party::{Recipient, Sender, notified};
 use crate::harness::request::{By, SUB};
 use crate::harness::request::{DEL, NSUB, ask, auth, err, ok, subscribed};
@@ -42,7 +43,7 @@ async fn b_120_123_to_125_queues_outlive_the_server() {
 
 #[tokio::test]
 async fn b_122_without_a_store_log_queues_are_gone() {
-    let mut server = Server::start().await;
+    let mut server = Server::start_with(&[IN_MEMORY]).await;
     let (kept, ..) = two_queues(&server).await;
     server.stop().await;
     server.set(("STORE_LOG", "enable", "off"));
@@ -99,7 +100,7 @@ async fn b_121_message_comes_before_the_ok_of_its_sender() {
 
 #[tokio::test]
 async fn b_126_to_128_messages_and_statistics_outlive_the_server() {
-    let mut server = Server::start_with(&[("STORE_LOG", "log_stats", "on")]).await;
+    let mut server = Server::start_with(&[IN_MEMORY, ("STORE_LOG", "log_stats", "on")]).await;
     let (r, s) = (server.connect().await, server.connect().await);
     let (queue, sender) = Recipient::secured(&r, &s).await;
     sender.sends(b"1").await;
@@ -169,7 +170,7 @@ fn assert_statistics(saved: &HashMap<String, String>, expected: &[(&str, u64)]) 
 
 #[tokio::test]
 async fn b_129_130_messages_expire_at_the_start() {
-    let mut server = Server::start_with(&[("STORE_LOG", "log_stats", "on")]).await;
+    let mut server = Server::start_with(&[IN_MEMORY, ("STORE_LOG", "log_stats", "on")]).await;
     let (r, s) = (server.connect().await, server.connect().await);
     let (queue, sender) = Recipient::secured(&r, &s).await;
     for body in [b"1", b"2", b"3", b"4"] {

@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use smp_client::protocol::error::ErrorType;
 use smp_client::{Client, Notifier};
 
+use crate::harness::ini::IN_MEMORY;
 use crate::harness::party::{Recipient, Sender, notified};
 use crate::harness::request::{DEL, OFF, QUE, auth, ed25519, err, key};
 use crate::harness::server::Server;
@@ -217,7 +218,7 @@ async fn a_port_in_use_costs_nothing() {
 /// Saved messages that cannot be read, or whose queue is unknown, are never thrown away without being asked to.
 #[tokio::test]
 async fn damaged_messages_are_not_thrown_away() {
-    let mut server = Server::start().await;
+    let mut server = Server::start_with(&[IN_MEMORY]).await;
     let waiting = Waiting::new(&server).await;
     server.stop().await;
     let saved = server.lines_of(MESSAGES);

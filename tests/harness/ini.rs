@@ -18,6 +18,9 @@ pub const TEST_SETTINGS: &[Setting<'static>] = &[
     ("LIMITS", "threads", "2"),
 ];
 
+/// For what is told of the messages log; `SMP_TEST_MESSAGES=journal` makes the journal the default.
+pub const IN_MEMORY: Setting<'static> = ("STORE_LOG", "store_messages", "memory");
+
 /// Sets a key, in place of its other values.
 pub fn set(path: &Path, (section, key, value): Setting<'_>) {
     let text = fs::read_to_string(path).expect("the server was initialized");

@@ -134,9 +134,7 @@ impl Journal {
     /// Appends all entries with one write, and returns where their bodies are now (`None` for removals and markers).
     /// With `sync` they are on disk then. After an error none of them counts as written.
     pub fn commit(&mut self, entries: &[Entry<'_>], sync: bool) -> Result<Vec<Option<Filed>>, FileError> {
-        if self.active.as_ref().is_some_and(|active| active.file.length() >= self.sizes.segment) {
-            self.seal()?;
-        }
+        self.go_on_if_complete();
         let mut sequence = self.next_sequence;
         let active = match &mut self.active {
             Some(active) => active,
@@ -167,6 +165,14 @@ impl Journal {
             }
         }
         Ok(placed.into_iter().map(|(offset, header)| active.place(offset, &header)).collect())
+    }
+
+    /// Opens the segment that is written first, so that nothing but space is needed to take messages.
+    pub fn prepare(&mut self) -> Result<(), FileError> {
+        if self.active.is_none() {
+            self.active = Some(self.new_active()?);
+        }
+        Ok(())
     }
 
     /// What was committed without sync is on disk.
@@ -252,28 +258,39 @@ impl Journal {
         self.sealed.iter().map(|sealed| sealed.length).sum::<u64>() + active
     }
 
-    fn new_active(&self) -> Result<Active, FileError> {
+    /// Goes on in a new segment when the old one is long enough. One that cannot be opened (no descriptors are left, say) is no
+    /// reason to refuse messages: the old one grows meanwhile.
+    fn go_on_if_complete(&mut self) {
+        let complete = self.active.as_ref().is_some_and(|active| active.file.length() >= self.sizes.segment);
+        if complete && let Ok(next) = self.new_active() {
+            // Without its index the old one is complete as well.
+            let _ = self.seal();
+            self.active = Some(next);
+        }
+    }
+
+    fn new_active(&mut self) -> Result<Active, FileError> {
         let files = self.files.as_ref();
         files.create_directory(&self.directory).map_err(FileError::on("create", &self.directory))?;
-        let path = segment_path(&self.directory, self.next_segment);
+        let number = self.next_segment;
+        let path = segment_path(&self.directory, number);
         let file = files.create(&path).map_err(FileError::on("create", &path))?;
         sync_parent(files, &path)?;
         sync_parent(files, &self.directory)?;
-        Ok(Active {
-            file: AppendFile::of(file, &path)?,
-            segment: Arc::new(Segment::open(files, &self.directory, self.next_segment)?),
-            index: Index::default(),
-            puts: 0,
-            markers: HashSet::new(),
-        })
+        let file = AppendFile::of(file, &path)?;
+        let segment = Arc::new(Segment::open(files, &self.directory, number)?);
+        self.next_segment += 1;
+        Ok(Active { file, segment, index: Index::default(), puts: 0, markers: HashSet::new() })
     }
 
     /// Completes the active segment. Without its index it is complete as well, and read in whole by the next start.
     fn seal(&mut self) -> Result<(), FileError> {
         let Some(Active { mut file, segment, index, puts, markers }) = self.active.take() else { return Ok(()) };
-        self.next_segment += 1;
-        let synced = file.sync();
         let (number, length) = (segment.number(), file.length());
+        if length == 0 {
+            return self.remove_files(number);
+        }
+        let synced = file.sync();
         self.sealed.push_back(Sealed { segment, length, puts, markers });
         synced?;
         index.save(&self.files, &self.directory, number)

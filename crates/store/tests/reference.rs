@@ -11,6 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use smp_protocol::id::RecipientId;
 use smp_protocol::key::AuthKey;
+use smp_store::conversion;
 use smp_store::files::{Files, RealFiles};
 use smp_store::log_record::LogRecord;
 use smp_store::message_queue::{MessageQueue, StoredContent, StoredMessage};
@@ -245,4 +246,33 @@ fn a_finished_restoration_leaves_backups_only() {
 
 fn content(directory: &Path, name: &str) -> Vec<u8> {
     fs::read(directory.join(name)).unwrap()
+}
+
+/// What the reference kept in its journal files is in ours afterwards, and in the messages log that the reference could import.
+#[test]
+fn journal_files_of_the_reference_are_adopted_and_exported() {
+    let expected = expected("journal");
+    let state = copy_of(&reference("journal/state"));
+    let moved = conversion::import(&files(), state.path()).unwrap();
+    assert_eq!(moved.incomplete, 0);
+    assert!(!state.path().join("messages").exists() && state.path().join("messages.bak").is_dir());
+
+    // From the journal, after a whole life of it.
+    let exported = conversion::export(&files(), state.path()).unwrap();
+    assert_eq!((exported.messages, exported.queues), (moved.messages, moved.queues));
+    let restored = Restoration::begin(files(), state.path()).unwrap().messages(&RULES, |_| true).unwrap();
+    let mut found = 0;
+    for (id, queue) in live_queues(&expected) {
+        let messages = restored.queues.get(&id);
+        let wanted = queue["messages"].as_array().unwrap();
+        assert_eq!(messages.map_or(0, MessageQueue::len), wanted.len(), "{}", queue["name"]);
+        for (message, expected) in messages.into_iter().flatten().zip(wanted) {
+            check_message(message, expected);
+            found += 1;
+        }
+    }
+    assert_eq!(found, moved.messages);
+    assert!(found > 100);
+    let again = conversion::import(&files(), state.path()).unwrap();
+    assert_eq!(again.messages, 0, "what is in the journal already is not moved twice");
 }
