@@ -38,7 +38,7 @@ impl Index {
     pub fn iter(&self) -> impl Iterator<Item = (u32, Header)> {
         self.entries.chunks_exact(ENTRY_LENGTH).filter_map(|entry| {
             let (offset, header) = entry.split_first_chunk()?;
-            Some((u32::from_le_bytes(*offset), Header::decode(header.try_into().ok()?)?))
+            Some((u32::from_le_bytes(*offset), Header::decode_sound(header.try_into().ok()?)?))
         })
     }
 

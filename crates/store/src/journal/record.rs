@@ -73,6 +73,11 @@ impl Header {
         if bytes[..4] != MAGIC || crc32fast::hash(&bytes[..CHECKED]) != u32_at(bytes, CHECKED) {
             return None;
         }
+        Self::decode_sound(bytes)
+    }
+
+    /// Reads a header whose bytes are known to be as they were written.
+    pub fn decode_sound(bytes: &[u8; HEADER_LENGTH]) -> Option<Self> {
         let kind = match bytes[4] {
             1 => Kind::Message { notify: false },
             2 => Kind::Message { notify: true },

@@ -75,7 +75,8 @@ pub fn replay(
                 continue;
             }
             puts += usize::from(header.kind != Kind::QuotaMarker);
-            if !removed.contains(&header.message) && known(&header.queue) {
+            let is_known = |waiting: &Waiting| waiting.contains_key(&header.queue);
+            if !removed.contains(&header.message) && (is_known(&waiting) || known(&header.queue)) {
                 if header.kind == Kind::QuotaMarker {
                     markers.insert(header.message);
                 }
@@ -133,7 +134,9 @@ impl Replayed {
 
 /// A record that was being moved when the process ended is there twice.
 fn in_order(mut messages: Vec<(u64, StoredMessage)>) -> MessageQueue {
-    messages.sort_by_key(|(sequence, _)| *sequence);
+    if !messages.is_sorted_by_key(|(sequence, _)| *sequence) {
+        messages.sort_by_key(|(sequence, _)| *sequence);
+    }
     messages.dedup_by_key(|(sequence, _)| *sequence);
     MessageQueue::restored(messages.into_iter().map(|(_, message)| message))
 }
