@@ -92,7 +92,7 @@ fn store_log(page: &mut Page, options: &InitOptions) {
     page.example("db_store_log", "off");
     page.comment("Days to keep deleted queues in the database.");
     page.example("db_deleted_ttl", "21");
-    page.comment("Where messages are kept: memory, journal (files) or database.");
+    page.comment("Where messages are kept: memory (a killed server loses them), journal (it does not) or database.");
     page.setting("store_messages", "memory");
     page.comment("Save undelivered messages and notifications when the server stops, and restore them when it starts.");
     page.setting("restore_messages", on_off(options.store_log));

@@ -75,7 +75,7 @@ pub const LIMITS: [Limit; 24] = [
         allowed: Allowed::NumberOrOff(1..=YEAR),
         meaning: "How often all queues are searched for expired messages; off: never" },
     number("queue_idle_interval", "s", "14400", 1..=YEAR,
-        "How long the journal files of a queue stay open without use"),
+        "Accepted for the reference, which closes its journal files of a queue then; the journal of this server has none"),
     number("ntf_ttl", "s", "[STORE_LOG] expire_ntfs_hours", 1..=u32::MAX,
         "How long undelivered notifications are kept"),
     number("ntf_expire_interval", "s", "3600", 1..=YEAR,
