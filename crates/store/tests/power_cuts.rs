@@ -1,0 +1,219 @@
+//! 10,000 power cuts: a journal lives on a disk in memory that is switched off at a random operation, and every disk that may be found
+//! afterwards is compared with a model. One of them is where the next life goes on.
+//!
+//! `SMP_POWER_CUTS` sets another number; a seed that fails is printed and can be given as `SMP_POWER_CUT_SEED`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::path::Path;
+use std::sync::Arc;
+
+use fastrand::Rng;
+use smp_protocol::id::{MessageId, RecipientId};
+use smp_store::files::Files;
+use smp_store::files::simulated::SimulatedDisk;
+use smp_store::journal::{Entry, Journal, JournalSizes, Placed, ReplayRules, Replayed, replay};
+use smp_store::message_body::MessageBody;
+use smp_store::message_queue::{MessageQueue, StoredContent, StoredMessage};
+
+const RULES: ReplayRules = ReplayRules { oldest: None, sizes: JournalSizes { segment: 1_500, tolerated: 4_000 } };
+const QUEUES: u32 = 3;
+const LIVES: usize = 4;
+const DEFAULT_CUTS: usize = 10_000;
+
+fn directory() -> &'static Path {
+    Path::new("/state/journal")
+}
+
+fn queue_of(n: u32) -> RecipientId {
+    [u8::try_from(n % QUEUES).unwrap(); 24].into()
+}
+
+fn id(n: u32) -> MessageId {
+    let mut id = [0; 24];
+    id[..4].copy_from_slice(&n.to_be_bytes());
+    id.into()
+}
+
+fn number(message: &StoredMessage) -> u32 {
+    u32::from_be_bytes(message.id.as_ref()[..4].try_into().unwrap())
+}
+
+fn message(n: u32) -> StoredMessage {
+    let body = vec![n.to_le_bytes()[0]; 20 + usize::try_from(n % 90).unwrap()];
+    StoredMessage {
+        id: id(n),
+        timestamp: n.into(),
+        content: StoredContent::Message { notify: false, body: body.into() },
+    }
+}
+
+/// What must be there, and what may be.
+#[derive(Default, Clone)]
+struct Model {
+    held: BTreeSet<u32>,
+    removed: BTreeSet<u32>,
+    /// Of the commit that did not end.
+    putting: BTreeSet<u32>,
+    removing: BTreeSet<u32>,
+}
+
+/// A server that uses the journal.
+struct Life<'a> {
+    journal: Journal,
+    queues: BTreeMap<RecipientId, MessageQueue>,
+    model: &'a mut Model,
+    next: &'a mut u32,
+}
+
+impl Life<'_> {
+    /// Until the machine stops.
+    fn live(mut self, rng: &mut Rng) {
+        loop {
+            let step = match rng.u32(..) % 10 {
+                0..6 => self.commit(rng),
+                6 => self.journal.reclaim().is_ok(),
+                7 => self.move_oldest(),
+                8 => self.journal.sync().is_ok(),
+                _ => self.take_everything_of_one(rng),
+            };
+            if !step {
+                return;
+            }
+        }
+    }
+
+    /// Some messages come and some go.
+    fn commit(&mut self, rng: &mut Rng) -> bool {
+        let new: Vec<_> = (0..rng.u32(..) % 4).map(|i| *self.next + i).collect();
+        *self.next += u32::try_from(new.len()).unwrap();
+        let gone: Vec<_> = self.queues.values().filter_map(|queue| queue.first().map(number)).collect();
+        let gone: Vec<_> = gone.into_iter().filter(|_| rng.u32(..).is_multiple_of(2)).collect();
+        self.change(&new, &gone)
+    }
+
+    fn take_everything_of_one(&mut self, rng: &mut Rng) -> bool {
+        let queue = queue_of(rng.u32(..));
+        let all: Vec<_> = self.queues.get(&queue).into_iter().flatten().map(number).collect();
+        self.change(&[], &all)
+    }
+
+    fn change(&mut self, new: &[u32], gone: &[u32]) -> bool {
+        let messages: Vec<_> = new.iter().map(|n| (queue_of(*n), message(*n))).collect();
+        let removals: Vec<_> = gone.iter().map(|n| (queue_of(*n), id(*n))).collect();
+        let puts = messages.iter().map(|(queue, message)| Entry::Put(queue, message));
+        let entries: Vec<_> = puts.chain(removals.iter().map(|(queue, id)| Entry::Remove(queue, id))).collect();
+        if entries.is_empty() {
+            return true;
+        }
+        self.model.putting = new.iter().copied().collect();
+        self.model.removing = gone.iter().copied().collect();
+        let Ok(places) = self.journal.commit(&entries, true) else { return false };
+        drop(entries);
+        self.model.held.append(&mut self.model.putting);
+        for n in std::mem::take(&mut self.model.removing) {
+            self.model.held.remove(&n);
+            self.model.removed.insert(n);
+        }
+        for ((queue, mut message), place) in messages.into_iter().zip(places) {
+            if let StoredContent::Message { body, .. } = &mut message.content {
+                *body = MessageBody::Filed(place.expect("a message has a place"));
+            }
+            self.queues.entry(queue).or_default().store(message, usize::MAX);
+        }
+        for (queue, id) in &removals {
+            self.queues.get_mut(queue).expect("it was there").remove_first(id);
+        }
+        true
+    }
+
+    fn move_oldest(&mut self) -> bool {
+        let Ok(sparse) = self.journal.sparse_segment() else { return false };
+        let Some(sparse) = sparse else { return true };
+        let waits = |placed: &&Placed| {
+            let message = self.queues.get(placed.queue()).into_iter().flatten().find(|m| m.id == *placed.message());
+            message.is_some_and(|message| placed.is_place_of(message))
+        };
+        let alive: Vec<_> = sparse.iter().filter(waits).collect();
+        let Ok(bodies) = alive.iter().map(|placed| placed.body.read()).collect::<Result<Vec<_>, _>>() else {
+            return false;
+        };
+        let entries: Vec<_> = alive.iter().zip(&bodies).map(|(placed, body)| Entry::Move(placed, body)).collect();
+        if !entries.is_empty() {
+            let Ok(places) = self.journal.commit(&entries, true) else { return false };
+            for (placed, place) in alive.iter().zip(places) {
+                let found = self.queues.get_mut(placed.queue()).and_then(|queue| queue.find_mut(placed.message()));
+                if let Some(StoredMessage { content: StoredContent::Message { body, .. }, .. }) = found {
+                    *body = MessageBody::Filed(place.expect("a message has a place"));
+                }
+            }
+        }
+        self.journal.moved();
+        true
+    }
+}
+
+/// Compares what is found with the model.
+fn check(disk: &SimulatedDisk, model: &Model, seed: u64) -> BTreeSet<u32> {
+    let files: Arc<dyn Files> = Arc::new(disk.clone());
+    let Replayed { queues, .. } = replay(&files, directory(), RULES, |_| true).unwrap();
+    let mut found = BTreeSet::new();
+    for (id, queue) in &queues {
+        let numbers: Vec<_> = queue.iter().map(number).collect();
+        assert!(numbers.is_sorted(), "seed {seed}: order");
+        for stored in queue {
+            let n = number(stored);
+            assert_eq!(queue_of(n), *id, "seed {seed}: queue");
+            let (StoredContent::Message { body, .. }, StoredContent::Message { body: sent, .. }) =
+                (&stored.content, &message(n).content)
+            else {
+                panic!("seed {seed}: there are no markers")
+            };
+            assert_eq!(body.read().unwrap(), sent.read().unwrap(), "seed {seed}: bytes");
+            assert!(found.insert(n), "seed {seed}: doubled");
+        }
+    }
+    let must: BTreeSet<_> = model.held.difference(&model.removing).copied().collect();
+    assert!(found.is_superset(&must), "seed {seed}: lost {:?}", must.difference(&found).collect::<Vec<_>>());
+    let may: BTreeSet<_> = model.held.union(&model.putting).copied().collect();
+    assert!(found.is_subset(&may), "seed {seed}: came back {:?}", found.difference(&may).collect::<Vec<_>>());
+    found
+}
+
+/// Several lives with a cut at the end of each; how many disks were compared.
+fn lives(seed: u64) -> usize {
+    let mut rng = Rng::with_seed(seed);
+    let (mut disk, mut model, mut next, mut compared) = (SimulatedDisk::new(), Model::default(), 0, 0);
+    for _ in 0..LIVES {
+        disk.stop_after((rng.u32(..) % 60).into());
+        let files: Arc<dyn Files> = Arc::new(disk.clone());
+        if let Ok(Replayed { journal, queues, .. }) = replay(&files, directory(), RULES, |_| true) {
+            let queues = queues.into_iter().collect();
+            Life { journal, queues, model: &mut model, next: &mut next }.live(&mut rng);
+        }
+        let mut images = disk.after_power_loss();
+        images.push(disk.after_kill());
+        compared += images.len();
+        let found: Vec<_> = images.iter().map(|image| check(image, &model, seed)).collect();
+        let chosen = usize::try_from(rng.u32(..)).unwrap() % images.len();
+        model.held.clone_from(&found[chosen]);
+        (model.putting, model.removing) = Default::default();
+        disk = images.swap_remove(chosen);
+    }
+    compared
+}
+
+#[test]
+fn no_committed_message_is_lost_doubled_or_brought_back() {
+    if let Some(seed) = env::var("SMP_POWER_CUT_SEED").ok().and_then(|seed| seed.parse().ok()) {
+        lives(seed);
+        return;
+    }
+    let cuts = env::var("SMP_POWER_CUTS").ok().and_then(|cuts| cuts.parse().ok()).unwrap_or(DEFAULT_CUTS);
+    let (mut compared, mut seed) = (0, 0);
+    while compared < cuts {
+        compared += lives(seed);
+        seed += 1;
+    }
+    println!("{compared} disks after {} cuts", usize::try_from(seed).unwrap() * LIVES);
+}
