@@ -39,6 +39,8 @@ use crate::files::Files;
 use crate::message_body::MessageBody;
 use crate::message_queue::{StoredContent, StoredMessage};
 
+/// Bytes of headers at which a segment is complete whatever its length: they are held in memory until then.
+const LONGEST_INDEX: usize = 8 << 20;
 /// Space for removals on a full disk.
 const RESERVE_LENGTH: usize = 1 << 20;
 const RESERVE: &str = "reserve";
@@ -261,8 +263,11 @@ impl Journal {
     /// Goes on in a new segment when the old one is long enough. One that cannot be opened (no descriptors are left, say) is no
     /// reason to refuse messages: the old one grows meanwhile.
     fn go_on_if_complete(&mut self) {
-        let complete = self.active.as_ref().is_some_and(|active| active.file.length() >= self.sizes.segment);
-        if complete && let Ok(next) = self.new_active() {
+        let is_complete =
+            |active: &Active| active.file.length() >= self.sizes.segment || active.index.length() >= LONGEST_INDEX;
+        if self.active.as_ref().is_some_and(is_complete)
+            && let Ok(next) = self.new_active()
+        {
             // Without its index the old one is complete as well.
             let _ = self.seal();
             self.active = Some(next);

@@ -42,6 +42,11 @@ impl Index {
         })
     }
 
+    /// Bytes of all entries.
+    pub fn length(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Writes the file.
     pub fn save(&self, files: &Arc<dyn Files>, directory: &Path, number: u64) -> Result<(), FileError> {
         let mut checksum = crc32fast::Hasher::new();
