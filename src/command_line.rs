@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use structopt::StructOpt;
 use structopt::clap::{AppSettings, ErrorKind};
 
+use crate::address::AddressArguments;
 use crate::cert::CertArguments;
+use crate::completions::CompletionsArguments;
 use crate::database::DatabaseArguments;
 use crate::init::InitArguments;
 use crate::journal::JournalCommand;
@@ -69,6 +71,12 @@ pub enum Command {
     /// Replace TLS certificate and key of the server; its address stays the same
     #[structopt(template = OPTIONS, help_message = HELP, usage = "smp-server cert [OPTIONS]")]
     Cert(CertArguments),
+    /// Show the address of the server, which clients need to use it
+    #[structopt(template = OPTIONS, help_message = HELP, usage = "smp-server address [OPTIONS]")]
+    Address(AddressArguments),
+    /// Print a script that completes commands and options in bash, zsh, fish, elvish or powershell
+    #[structopt(template = OPTIONS, help_message = HELP, usage = "smp-server completions SHELL")]
+    Completions(CompletionsArguments),
     /// Move messages between the messages log and journal files
     #[structopt(template = COMMANDS, help_message = HELP, usage = "smp-server journal COMMAND")]
     Journal(JournalCommand),

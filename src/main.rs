@@ -4,10 +4,12 @@
 mod terminal;
 #[macro_use]
 mod version;
+mod address;
 mod banner;
 mod ca_key_warning;
 mod cert;
 mod command_line;
+mod completions;
 mod database;
 mod database_options;
 mod delete;
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
         Command::Start(arguments) => start::run(directories, &arguments),
         Command::Delete => delete::run(&directories),
         Command::Cert(arguments) => cert::run(&directories, arguments),
+        Command::Address(arguments) => address::run(&directories, &arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
         Command::Journal(command) => journal::run(&directories, command),
         Command::Database(arguments) => database::run(&directories, arguments),
     }

@@ -3,11 +3,22 @@
 use crate::support::{Place, lines, names};
 
 /// Every command, its usage, and words that its help must have.
-const COMMANDS: [(&[&str], &str, &[&str]); 12] = [
+const COMMANDS: [(&[&str], &str, &[&str]); 14] = [
     (
         &[],
         "Usage: smp-server [-v|--version] COMMAND [OPTIONS]",
-        &["init", "start", "delete", "cert", "journal", "database", "-v, --version", "SMP_SERVER_CFG_PATH"],
+        &[
+            "init",
+            "start",
+            "delete",
+            "cert",
+            "address",
+            "completions",
+            "journal",
+            "database",
+            "-v, --version",
+            "SMP_SERVER_CFG_PATH",
+        ],
     ),
     (
         &["init"],
@@ -50,6 +61,8 @@ const COMMANDS: [(&[&str], &str, &[&str]); 12] = [
     ),
     (&["delete"], "Usage: smp-server delete", &[]),
     (&["cert"], "Usage: smp-server cert [OPTIONS]", &["-a, --sign-algorithm <ALG>", "--cn <FQDN>"]),
+    (&["address"], "Usage: smp-server address [OPTIONS]", &["--qr", "--svg <FILE>"]),
+    (&["completions"], "Usage: smp-server completions SHELL", &["bash, zsh, fish"]),
     (&["journal"], "Usage: smp-server journal COMMAND", &["import", "export", "delete"]),
     (&["journal", "import"], "Usage: smp-server journal import", &[]),
     (&["journal", "export"], "Usage: smp-server journal export", &[]),

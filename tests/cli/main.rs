@@ -1,5 +1,6 @@
 //! The command line as operators and their scripts see it: the real program, in directories of its own.
 
+mod address;
 mod cert;
 mod delete;
 mod eras;

@@ -1,0 +1,63 @@
+//! `address` and `completions`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+use crate::support::Place;
+
+/// The line that a start prints.
+fn told_at_the_start(place: &Place) -> String {
+    let ended = place.start_and_stop([]);
+    let line = ended.stdout.lines().find_map(|line| line.strip_prefix("Server address: "));
+    line.expect("the start tells the address").to_owned()
+}
+
+#[test]
+fn the_address_is_that_of_the_start() {
+    let place = Place::with_server();
+    let address = place.run(["address"]).succeeded().stdout.clone();
+    assert_eq!(address.trim_end(), told_at_the_start(&place));
+    assert!(address.contains('@') && address.contains(':'));
+    assert_eq!(Place::empty().run(["address"]).code, Some(1));
+}
+
+#[test]
+fn the_code_is_shown_and_written() {
+    let place = Place::with_server();
+    let address = place.run(["address"]).stdout;
+    let shown = place.run(["address", "--qr"]).succeeded().stdout.clone();
+    let code: Vec<_> = shown.strip_prefix(&address).expect("the address comes first").lines().collect();
+    let width = code[0].chars().count();
+    assert!(width > 25 && code.iter().all(|line| line.chars().count() == width), "{shown}");
+    assert!(code.len().abs_diff(width / 2) <= 1, "two rows in a line");
+
+    let file = place.directories.config.join("address.svg");
+    let path = file.to_str().expect("a path of a test is text");
+    place.run(["address", "--svg", path]).succeeded();
+    let image = fs::read_to_string(&file).unwrap();
+    assert!(image.contains("<svg ") && image.ends_with("</svg>"));
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "it has the password in it");
+    let again = place.run(["address", "--svg", path]);
+    assert_eq!(again.code, Some(1));
+    assert!(again.stderr.contains("cannot write") && again.stderr.contains(path), "{}", again.stderr);
+}
+
+/// The script is sound for the shell it is for, and names the commands.
+#[test]
+fn bash_reads_the_completions() {
+    let place = Place::empty();
+    let script = place.run(["completions", "bash"]).succeeded().stdout.clone();
+    for word in ["init", "start", "--skip-warnings", "journal", "address", "--qr"] {
+        assert!(script.contains(word), "{word}");
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), &script).unwrap();
+    let checked = Command::new("bash").arg("-n").arg(file.path()).stdin(Stdio::null()).status().unwrap();
+    assert!(checked.success());
+    let unknown = place.run(["completions", "tcsh"]);
+    assert!(unknown.code == Some(1) && unknown.stderr.contains("possible values: bash"), "{}", unknown.stderr);
+    for shell in ["zsh", "fish"] {
+        assert!(place.run(["completions", shell]).succeeded().stdout.contains("smp-server"));
+    }
+}
