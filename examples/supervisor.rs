@@ -340,6 +340,7 @@ fn parts(state: &Path, credentials: Credentials, log: &Log) -> Outcome<ServerPar
         credentials,
         skip_warnings: false,
         handle_signals: true,
+        version: "",
         logger: Logger::root(log.clone().ignore_res(), o!()),
     })
 }

@@ -16,6 +16,9 @@ pub fn print(settings: &Settings, directories: &Directories, identity: KeyHash) 
     }
     for port in &settings.transport.ports {
         say!("Serving SMP protocol on port {port} (TLS)...");
+        if site_port(settings) == Some(*port) {
+            say!("Serving static site on port {port} (TLS)...");
+        }
     }
     if !settings.transport.ports.contains(&443) {
         say!("\nWARNING: clients will use port 443 by default soon.");
@@ -33,6 +36,12 @@ pub fn print(settings: &Settings, directories: &Directories, identity: KeyHash) 
         None => say!("not expiring inactive clients"),
     }
     say!("creating new queues {}", new_queues(settings));
+}
+
+/// The port of the site, if there is one and it has a certificate.
+fn site_port(settings: &Settings) -> Option<u16> {
+    let https = settings.https().filter(|_| settings.web.static_path.is_some())?;
+    (https.certificate.exists() && https.key.exists()).then_some(https.port)
 }
 
 fn new_queues(settings: &Settings) -> &'static str {

@@ -2,7 +2,6 @@
 
 mod failure;
 mod state_files;
-mod unavailable;
 
 use std::process::ExitCode;
 
@@ -69,7 +68,6 @@ fn serve(directories: Directories, arguments: &StartArguments, logger: &Logger) 
     for warning in warnings {
         warn!(logger, "{warning}");
     }
-    unavailable::warn(&settings, logger);
     say_what_means_nothing(arguments, logger);
 
     let daily_stats = settings.store_log.log_stats.then(|| directories.daily_stats());
@@ -80,6 +78,7 @@ fn serve(directories: Directories, arguments: &StartArguments, logger: &Logger) 
         credentials,
         skip_warnings: arguments.skip_warnings,
         handle_signals: true,
+        version: version!(),
         logger: logger.clone(),
     })?;
     let Some(sockets) = sockets else {

@@ -45,7 +45,7 @@ fn parts(state: &Path, credentials: Credentials) -> ServerParts {
     let (settings, _) = Settings::parse(Path::new("smp-server.ini"), SETTINGS).expect("the settings are right");
     let directories = Directories { config: state.to_owned(), state: state.to_owned() };
     let logger = Logger::root(Discard, o!());
-    ServerParts { settings, directories, credentials, skip_warnings: false, handle_signals: false, logger }
+    ServerParts { settings, directories, credentials, skip_warnings: false, handle_signals: false, version: "", logger }
 }
 
 fn address(key_hash: KeyHash, server: &RunningServer) -> ServerAddress {

@@ -28,6 +28,10 @@ pub enum FaultPoint {
     StatsCollector,
     /// The endpoint of metrics, when a connection has come.
     MetricsEndpoint,
+    /// The web site, when a browser has come.
+    Web,
+    /// A connection of a browser.
+    WebConnection,
     /// The expirer, in a round.
     Expirer,
     /// Names, in a lookup.

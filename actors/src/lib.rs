@@ -55,6 +55,7 @@ pub mod supervisor;
 mod systemd;
 mod tree;
 pub mod verify;
+mod web;
 
 pub use server::{RunningServer, Server, ServerParts, StartError};
 pub use sockets::Sockets;

@@ -26,6 +26,7 @@ use crate::services::ServiceRegistrar;
 use crate::session::{Session, SessionContext};
 use crate::sockets::Transport;
 use crate::stats::{OpenConnection, PortStats};
+use crate::web::WebDoor;
 
 /// Between two attempts on a socket that does not work: it may be the machine that recovers.
 const BROKEN_PAUSE: Duration = Duration::from_secs(1);
@@ -39,6 +40,8 @@ pub struct ListenerParts {
     pub transport: Transport,
     /// Counts its connections.
     pub port_stats: Arc<PortStats>,
+    /// Where connections with a server name go, if the port is shared with the web site.
+    pub door: Option<WebDoor>,
     /// Accepts TLS.
     pub tls: Arc<TlsServer>,
     /// Limit for TLS, and for the WebSocket on top of it where there is one.
@@ -203,7 +206,8 @@ impl Acceptor {
         faults::pass(FaultPoint::Handshake, None);
         let parts = &self.parts;
         let accepted = match self.accept(stream).await {
-            Ok(accepted) => accepted,
+            Ok(Some(accepted)) => accepted,
+            Ok(None) => return,
             Err(error) if parts.log_tls_errors => {
                 info!(parts.logger, "port {}: {error}", parts.port);
                 return;
@@ -218,18 +222,25 @@ impl Acceptor {
         }
     }
 
-    /// Everything below the SMP handshake.
-    async fn accept(&self, stream: TcpStream) -> Result<AcceptedTls<SmpStream>, NotAccepted> {
+    /// Everything below the SMP handshake; `None`: the connection went to the web site.
+    async fn accept(&self, stream: TcpStream) -> Result<Option<AcceptedTls<SmpStream>>, NotAccepted> {
         let parts = &self.parts;
         let deadline = Instant::now() + parts.tls_limit;
-        let accepted = parts.tls.accept(stream, parts.tls_limit).await?;
+        let greeting = parts.tls.greet(stream, parts.tls_limit).await?;
+        if let Some(door) = &parts.door
+            && door.is_for(&greeting)
+        {
+            door.enter(greeting);
+            return Ok(None);
+        }
+        let accepted = greeting.accept().await?;
         match parts.transport {
-            Transport::Tls => Ok(accepted.map_stream(SmpStream::Tls)),
+            Transport::Tls => Ok(Some(accepted.map_stream(SmpStream::Tls))),
             Transport::WebSockets => {
                 let AcceptedTls { stream, tls, credential } = accepted;
                 let upgrade = timeout_at(deadline, WebSocketStream::accept(stream)).await;
                 let stream = SmpStream::WebSocket(upgrade.map_err(|_| NotAccepted::SlowUpgrade)??);
-                Ok(AcceptedTls { stream, tls, credential })
+                Ok(Some(AcceptedTls { stream, tls, credential }))
             }
         }
     }

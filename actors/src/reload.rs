@@ -7,10 +7,12 @@ use smp_config::certificates::{CertificateError, Credentials};
 use smp_config::paths::Directories;
 use smp_config::settings::{Settings, SettingsError};
 use smp_transport::tls::{Credential, CredentialError, TlsServer};
+use smp_web::https::HttpsCredential;
 use thiserror::Error;
 use tokio::signal::unix::Signal;
 
 use crate::create_password::CreatePassword;
+use crate::web;
 
 /// Reads files anew, and puts what is in them in the place of what was.
 pub struct Reloader {
@@ -20,6 +22,8 @@ pub struct Reloader {
     pub tls: Arc<TlsServer>,
     /// Gets the password.
     pub password: CreatePassword,
+    /// The web certificate, which looks after itself, but not that fast.
+    pub https: Option<Arc<HttpsCredential>>,
     /// Log of the server.
     pub logger: Logger,
 }
@@ -51,6 +55,9 @@ impl Reloader {
     }
 
     fn reload(&self) {
+        if let Some(https) = &self.https {
+            web::reload(https, &self.logger);
+        }
         match self.read() {
             Ok((settings, credential)) => {
                 self.tls.replace_credential(credential);

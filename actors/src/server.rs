@@ -32,6 +32,7 @@ use crate::store_log_writer::CloseLog;
 use crate::supervisor::{EndReason, Shutdown, Supervisor};
 use crate::systemd;
 use crate::tree::{Seed, Tree};
+use crate::web::{self, Health};
 
 /// What a server is started with.
 pub struct ServerParts {
@@ -45,6 +46,8 @@ pub struct ServerParts {
     pub skip_warnings: bool,
     /// End on SIGINT and SIGTERM.
     pub handle_signals: bool,
+    /// Version of the program, as its page shows it.
+    pub version: &'static str,
     /// Log of the server.
     pub logger: Logger,
 }
@@ -88,6 +91,7 @@ pub struct Server {
     threads: usize,
     clock: Clock,
     handle_signals: bool,
+    version: &'static str,
     logger: Logger,
 }
 
@@ -113,7 +117,7 @@ impl Server {
 
     /// The same with other files and another clock.
     pub fn load_with(parts: ServerParts, files: Arc<dyn Files>, clock: Clock) -> Result<Self, StartError> {
-        let ServerParts { settings, directories, credentials, skip_warnings, handle_signals, logger } = parts;
+        let ServerParts { settings, directories, credentials, skip_warnings, handle_signals, version, logger } = parts;
         let credential = credential(credentials)?;
         let resolver = settings
             .names
@@ -130,7 +134,7 @@ impl Server {
             now: clock.now(),
             logger: &logger,
         })?;
-        Ok(Self { settings, directories, credential, resolver, state, threads, clock, handle_signals, logger })
+        Ok(Self { settings, directories, credential, resolver, state, threads, clock, handle_signals, version, logger })
     }
 
     /// Saves what was loaded, without running.
@@ -165,7 +169,8 @@ impl Server {
     }
 
     async fn live(self, sockets: Sockets, ready: impl FnOnce(RunningServer)) -> Result<EndReason, StartError> {
-        let Self { settings, directories, credential, resolver, state, threads, clock, handle_signals, logger } = self;
+        let Self { settings, directories, credential, resolver, state, threads, clock, handle_signals, version, logger } =
+            self;
         let State {
             directory,
             services,
@@ -182,7 +187,11 @@ impl Server {
         let root = Supervisor::start_root(logger.clone(), handle_signals, end);
         let hangups = handle_signals.then(|| signal(SignalKind::hangup()));
         let metrics = place.metrics(settings.store_log.prometheus_interval);
+        let health = Health::default();
+        let site = web::prepare(&settings, version, &health, &logger);
         let seed = Seed {
+            site,
+            health,
             settings,
             credential,
             resolver,

@@ -6,6 +6,8 @@ use std::thread::available_parallelism;
 use smp_config::settings::Settings;
 use smp_transport::listener::{Address, BoundSocket, ListenError};
 
+use crate::web::WebSockets;
+
 /// Sockets of all ports, one per thread. Connections are refused until the server runs.
 pub struct Sockets {
     pub(crate) ports: Vec<PortSockets>,
@@ -13,6 +15,8 @@ pub struct Sockets {
     pub(crate) control: Option<TcpListener>,
     /// Where metrics are told.
     pub(crate) metrics: Option<TcpListener>,
+    /// Of the web site alone.
+    pub(crate) web: WebSockets,
 }
 
 /// What clients speak on a port.
@@ -30,6 +34,12 @@ pub(crate) struct PortSockets {
     pub port: u16,
     /// What clients speak there.
     pub transport: Transport,
+    /// On each address of the machine that is listened on.
+    pub bound: Vec<BoundAddress>,
+}
+
+/// Sockets of one port on one address.
+pub(crate) struct BoundAddress {
     /// The address in use.
     pub address: SocketAddr,
     /// One per thread.
@@ -42,13 +52,17 @@ impl Sockets {
         let threads = threads(settings);
         let tls = settings.transport.ports.iter().map(|port| (*port, Transport::Tls));
         let websockets = settings.transport.websocket_ports.iter().map(|port| (*port, Transport::WebSockets));
-        let ports = tls.chain(websockets).map(|(port, transport)| PortSockets::bind(port, transport, threads));
+        let addresses = settings.transport.bind.addresses();
+        let ports = tls.chain(websockets).map(|(port, transport)| {
+            let bound = addresses.iter().map(|ip| BoundAddress::bind(Address::of(*ip, port), threads));
+            Ok(PortSockets { port, transport, bound: bound.collect::<Result<_, _>>()? })
+        });
         let ports = ports.collect::<Result<_, _>>()?;
         // The control port has no TLS: nobody else's machine may reach it.
         let control = settings.transport.control_port.map(|port| (Ipv4Addr::LOCALHOST, port).into());
         let control = control.map(bind_plain).transpose()?;
         let metrics = settings.store_log.prometheus_listen.map(bind_plain).transpose()?;
-        Ok(Self { ports, control, metrics })
+        Ok(Self { ports, control, metrics, web: WebSockets::bind(settings) })
     }
 }
 
@@ -58,18 +72,17 @@ fn bind_plain(address: SocketAddr) -> Result<TcpListener, ListenError> {
     socket.map_err(|source| ListenError { address: Address::Only(address), source })
 }
 
-impl PortSockets {
-    fn bind(port: u16, transport: Transport, threads: usize) -> Result<Self, ListenError> {
-        let any = Address::Any(port);
+impl BoundAddress {
+    fn bind(wanted: Address, threads: usize) -> Result<Self, ListenError> {
         // Sockets that share a port would not notice that another server listens on it too.
-        let first = BoundSocket::bind(any, false)?;
-        let address = first.local_addr().map_err(|source| ListenError { address: any, source })?;
+        let first = BoundSocket::bind(wanted, false)?;
+        let address = first.local_addr().map_err(|source| ListenError { address: wanted, source })?;
         if threads == 1 {
-            return Ok(Self { port, transport, address, sockets: vec![first] });
+            return Ok(Self { address, sockets: vec![first] });
         }
         drop(first);
-        let sockets = (0..threads).map(|_| BoundSocket::bind(Address::Any(address.port()), true));
-        Ok(Self { port, transport, address, sockets: sockets.collect::<Result<_, _>>()? })
+        let sockets = (0..threads).map(|_| BoundSocket::bind(wanted.with_port(address.port()), true));
+        Ok(Self { address, sockets: sockets.collect::<Result<_, _>>()? })
     }
 }
 

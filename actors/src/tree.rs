@@ -18,6 +18,7 @@ use smp_store::journal::Journal;
 use smp_store::store_log::StoreLog;
 use smp_transport::listener::{Address, ListenError};
 use smp_transport::tls::{Credential, TlsServer};
+use smp_web::https::HttpsCredential;
 use tokio::time::timeout;
 
 use self::soil::{Shared, Soil};
@@ -28,7 +29,7 @@ use crate::create_password::CreatePassword;
 use crate::directory::Directory;
 use crate::expirer::Expirer;
 use crate::journal_writer::JournalWriter;
-use crate::listener::{Drain, Listener, Open};
+use crate::listener::{Drain, Listener, ListenerParts, Open};
 use crate::metrics::{Depths, Endpoint, MetricsFile, Vitals, Watched};
 use crate::names::Resolver;
 use crate::notifications::{NotificationArea, NotificationDesk};
@@ -36,12 +37,13 @@ use crate::registry::QueueRegistry;
 use crate::reload::Reloader;
 use crate::services::Services;
 use crate::session::Sessions;
-use crate::sockets::{PortSockets, Sockets};
+use crate::sockets::{BoundAddress, PortSockets, Sockets, Transport};
 use crate::state::Place;
 use crate::stats::{PortStats, Stats};
 use crate::stats_collector::StatsCollector;
 use crate::store_log_writer::StoreLogWriter;
 use crate::supervisor::{Root, Supervisor, Tally};
+use crate::web::{Health, Site, Web, WebDoor};
 
 /// How long the end waits for clients that do not take what was promised to them.
 const SESSIONS_LIMIT: Duration = Duration::from_secs(10);
@@ -82,6 +84,10 @@ pub struct Seed {
     pub threads: usize,
     /// The bound sockets.
     pub sockets: Sockets,
+    /// The web site, if there is one.
+    pub site: Option<Site>,
+    /// Asked by the site.
+    pub health: Health,
     /// Log of the server.
     pub logger: Logger,
 }
@@ -101,10 +107,14 @@ pub struct Tree {
     expirer: Addr<Expirer>,
     control_port: Option<Addr<ControlPort>>,
     metrics_endpoint: Option<Addr<Endpoint>>,
+    web: Option<Addr<Web>>,
+    https: Option<Arc<HttpsCredential>>,
     /// One per thread of sessions and shards.
     arbiters: Vec<Arbiter>,
     /// Of the connections to other relays.
     relay_arbiter: Arbiter,
+    /// Of the web site.
+    web_arbiter: Option<Arbiter>,
     /// Of the store log and of the journal.
     writer_arbiters: Vec<Arbiter>,
     tls: Arc<TlsServer>,
@@ -158,13 +168,24 @@ impl Tree {
             .collect();
         soil.peers.introduce(&shards);
         let relay_arbiter = Arbiter::new();
+        let shared_port = seed.site.as_ref().and_then(|site| site.shared_port);
+        let https = seed.site.as_ref().and_then(|site| site.https.clone());
+        let web_arbiter = seed.site.is_some().then(Arbiter::new);
+        let web = seed.site.zip(web_arbiter.as_ref()).map(|(site, arbiter)| {
+            let places = Arc::clone(&site.places);
+            (soil.web(site, seed.sockets.web, arbiter), places)
+        });
         let shared = Shared {
             shards: Arc::clone(&shards),
             notifications: notifications.clone(),
             forwarding: soil.forwarding(&relay_arbiter),
             names: soil.names(seed.resolver),
+            door: web.as_ref().zip(https.clone()).zip(shared_port).map(|(((web, places), https), port)| {
+                (port, WebDoor { web: web.clone(), https, places: Arc::clone(places) })
+            }),
         };
-        let ports: Arc<[_]> = seed.sockets.ports.iter().map(|port| PortStats::new(port.address.port())).collect();
+        let ports: Arc<[_]> =
+            seed.sockets.ports.iter().map(|port| PortStats::new(port.bound[0].address.port())).collect();
         let watched = Watched {
             sessions: Arc::clone(&soil.sessions),
             notifications: notifications.clone(),
@@ -182,6 +203,8 @@ impl Tree {
             stats,
             control_port,
             metrics_endpoint: None,
+            web: web.map(|(web, _)| web),
+            https,
             expirer: soil.expirer(&shards),
             shards,
             notifications,
@@ -190,27 +213,35 @@ impl Tree {
             listeners: Vec::new(),
             arbiters,
             relay_arbiter,
+            web_arbiter,
             writer_arbiters,
             tls,
             password,
             logger: soil.logger.clone(),
         };
         tree.listen_everywhere(&soil, &shared, seed.sockets.ports, &ports);
+        let vitals = tree.vitals(&shared);
         tree.metrics_endpoint =
-            seed.sockets.metrics.map(|socket| soil.metrics_endpoint(socket, tree.stats.clone(), tree.vitals(&shared)));
+            seed.sockets.metrics.map(|socket| soil.metrics_endpoint(socket, tree.stats.clone(), vitals.clone()));
+        seed.health.watch(vitals);
         tree
     }
 
     fn listen_everywhere(&mut self, soil: &Soil, shared: &Shared, sockets: Vec<PortSockets>, ports: &[Arc<PortStats>]) {
         let tls = Arc::clone(&self.tls);
-        for (PortSockets { port, transport, address, sockets }, stats) in sockets.into_iter().zip(ports) {
-            for (home, (socket, arbiter)) in sockets.into_iter().zip(&self.arbiters).enumerate() {
-                let sessions = soil.session_context(home, shared);
-                let parts = soil.listener_parts((port, transport), stats, home, &tls, sessions, self.store_log.clone());
-                let listener = Restarting::start_in_arbiter(&arbiter.handle(), |_| Listener::new(socket, parts));
-                self.listeners.push(listener);
+        for (PortSockets { port, transport, bound }, stats) in sockets.into_iter().zip(ports) {
+            let door = shared.door.as_ref().filter(|(shared_port, _)| *shared_port == port && transport == Transport::Tls);
+            for BoundAddress { address, sockets } in bound {
+                for (home, (socket, arbiter)) in sockets.into_iter().zip(&self.arbiters).enumerate() {
+                    let sessions = soil.session_context(home, shared);
+                    let parts =
+                        soil.listener_parts((port, transport), stats, home, &tls, sessions, self.store_log.clone());
+                    let parts = ListenerParts { door: door.map(|(_, door)| door.clone()), ..parts };
+                    let listener = Restarting::start_in_arbiter(&arbiter.handle(), |_| Listener::new(socket, parts));
+                    self.listeners.push(listener);
+                }
+                self.listening.push(address);
             }
-            self.listening.push(address);
         }
     }
 
@@ -232,6 +263,9 @@ impl Tree {
         if let Some(names) = shared.names.actor() {
             vitals.add("Names", names);
         }
+        if let Some(web) = &self.web {
+            vitals.add("Web", web);
+        }
         if let Some(control_port) = &self.control_port {
             vitals.add("ControlPort", control_port);
         }
@@ -241,7 +275,7 @@ impl Tree {
     /// What changes certificate and password while the tree lives.
     pub fn reloader(&self, directories: Directories) -> Reloader {
         let (tls, password) = (Arc::clone(&self.tls), self.password.clone());
-        Reloader { directories, tls, password, logger: self.logger.clone() }
+        Reloader { directories, tls, password, https: self.https.clone(), logger: self.logger.clone() }
     }
 
     /// Listens on all ports and accepts connections from now on.
@@ -273,8 +307,9 @@ impl Tree {
 
     /// Ends all threads of the tree.
     pub fn stop_threads(self) {
-        let arbiters: Vec<_> =
-            self.arbiters.into_iter().chain([self.relay_arbiter]).chain(self.writer_arbiters).collect();
+        let arbiters =
+            self.arbiters.into_iter().chain([self.relay_arbiter]).chain(self.web_arbiter).chain(self.writer_arbiters);
+        let arbiters: Vec<_> = arbiters.collect();
         for arbiter in &arbiters {
             arbiter.stop();
         }

@@ -129,6 +129,8 @@ fn transport(page: &mut Page, options: &InitOptions) {
     page.comment("Host names of this server, separated by commas, for its address; and the ports it serves.");
     page.setting("host", options.host());
     page.setting("port", "5223,443");
+    page.comment("Addresses of this machine on which they are open, separated by commas. Default: all.");
+    page.example("bind", "192.0.2.1,2001:db8::1");
     page.comment("Report every failed TLS handshake.");
     page.setting("log_tls_errors", "off");
     page.comment("Serve WebSockets: off, on (port 80), or ports separated by commas.");
@@ -180,8 +182,9 @@ fn web(page: &mut Page, directories: &Directories, options: &InitOptions) {
     page.comment("Directory for the pages about this server and for connection links, generated at each start.");
     let site = options.web_path.clone().unwrap_or_else(|| directories.web_site());
     page.setting("static_path", &site.display());
-    page.comment("Port for plain HTTP.");
+    page.comment("Port for plain HTTP, and addresses on which it and a separate port for HTTPS are open. Default: all.");
     page.example("http", "8000");
+    page.example("bind", "127.0.0.1");
     page.comment(
         "Port for HTTPS, and its credentials; it may be one of the SMP ports.\n\
          Without these files the server starts and serves everything but HTTPS.",

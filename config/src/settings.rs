@@ -4,6 +4,7 @@
 //! writes differs in places and is in [`crate::ini_template`].
 
 mod auth;
+mod bind;
 mod connection_string;
 mod inactive_clients;
 mod information;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use auth::{Auth, BlockQuota};
+pub use bind::Bind;
 pub use connection_string::ConnectionString;
 pub use inactive_clients::InactiveClients;
 pub use information::{Conditions, Contact, CountryCode, Entity, HostingType, Information, InvalidCountry, PgpKey};
@@ -124,7 +126,7 @@ impl Settings {
             inactive_clients: InactiveClients::read(&ini.section("INACTIVE_CLIENTS"))?,
             proxy: Proxy::read(&ini.section("PROXY"))?,
             names: Names::read(&ini.section("NAMES"))?,
-            web: Web::read(&ini.section("WEB"), &mut warnings),
+            web: Web::read(&ini.section("WEB"), &mut warnings)?,
             information: Information::read(&ini.section("INFORMATION"))?,
             limits: Limits::read(&ini.section("LIMITS"))?,
         };

@@ -37,4 +37,6 @@ mod syntax;
 mod table;
 mod timing;
 mod versions;
+mod web;
+mod web_certificate;
 mod websockets;

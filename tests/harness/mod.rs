@@ -13,6 +13,7 @@
 //! | [`resolver`] | a resolver of names that answers well or badly |
 //! | [`service`] | clients with a certificate |
 //! | [`event`] | what the server sends by itself, and that it sends nothing |
+//! | [`website`] | certificates for the web site, and who visits it |
 //! | [`wire`] | connections below the client: blocks, TLS, TCP |
 
 pub mod control;
@@ -27,6 +28,7 @@ pub mod resolver;
 pub mod server;
 pub mod service;
 pub mod state;
+pub mod website;
 pub mod wire;
 
 use std::panic::{AssertUnwindSafe, resume_unwind};

@@ -51,7 +51,7 @@ impl Server {
     pub fn new(init_options: &[&str], settings: &[Setting<'_>]) -> Self {
         let directory = tempfile::tempdir().expect("there is room for temporary files");
         let mut init = program(directory.path());
-        init.args(["init", "-y", "--no-password", "--fqdn", "localhost"]).args(init_options);
+        init.args(["init", "-y", "--no-password", "--fqdn", "localhost", "--disable-web"]).args(init_options);
         let output = init.output().expect("the program can be started");
         assert!(output.status.success(), "init failed: {}", String::from_utf8_lossy(&output.stderr));
         let fingerprint = std::fs::read_to_string(config(directory.path()).join("fingerprint")).expect("made by init");

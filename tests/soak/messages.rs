@@ -27,6 +27,8 @@ struct Sending {
     number: u64,
     /// The queue had its marker when the command was sent: it cannot cause one.
     marker_before: bool,
+    /// The queue was full when the command was sent: it may have caused a marker, whatever was acknowledged since.
+    full_before: bool,
     /// What the recipient has seen of it before the answer came.
     seen: Option<Item>,
 }
@@ -74,7 +76,8 @@ impl Messages {
 
     /// `SEND` goes out.
     pub fn send(&mut self, number: u64) {
-        self.sending = Some(Sending { number, marker_before: self.has_marker(), seen: None });
+        let full_before = self.held.len() >= self.quota;
+        self.sending = Some(Sending { number, marker_before: self.has_marker(), full_before, seen: None });
     }
 
     /// `SEND` is answered `OK`.
@@ -175,6 +178,9 @@ impl Messages {
         };
         let nothing = self.items();
         let mut possible = vec![nothing.clone(), sent(nothing.clone())];
+        if sending.is_some_and(|sending| sending.full_before) {
+            possible.push(with_marker(nothing.clone()));
+        }
         if self.acknowledging.is_some_and(|acknowledging| !acknowledging.done) {
             possible.push(acknowledged(nothing.clone()));
             possible.push(acknowledged(sent(nothing.clone())));
@@ -196,13 +202,12 @@ impl Messages {
     }
 
     fn with_sent(&self, mut items: Vec<Item>, number: u64) -> Vec<Item> {
-        if items.contains(&Item::Marker) {
-        } else if items.len() < self.quota {
+        if items.len() < self.quota && !items.contains(&Item::Marker) {
             items.push(Item::Message(number));
+            items
         } else {
-            items.push(Item::Marker);
+            with_marker(items)
         }
-        items
     }
 
     /// What may be left after the server was killed: some of what might be there, in its order.
@@ -221,6 +226,13 @@ impl Messages {
             self.hold(item);
         }
     }
+}
+
+fn with_marker(mut items: Vec<Item>) -> Vec<Item> {
+    if !items.contains(&Item::Marker) {
+        items.push(Item::Marker);
+    }
+    items
 }
 
 #[cfg(test)]
@@ -302,6 +314,9 @@ mod tests {
             &[Message(2), Message(3)],
         ];
         assert_eq!(possible, expected);
+        // The answer to the ACK may come before that to a SEND which was executed first.
+        messages.acknowledged(Some(Message(2)));
+        assert!(messages.after_orderly_end().contains(&vec![Message(2), Marker]));
         assert!(messages.may_be_left_after_a_kill(&[]));
         assert!(messages.may_be_left_after_a_kill(&[Message(2), Message(3)]));
         assert!(!messages.may_be_left_after_a_kill(&[Message(2), Message(1)]));

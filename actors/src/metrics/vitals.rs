@@ -16,6 +16,7 @@ use crate::registry::QueueRegistry;
 use crate::relays::Relays;
 use crate::stats_collector::StatsCollector;
 use crate::store_log_writer::StoreLogWriter;
+use crate::web::Web;
 
 /// An actor that takes longer than this does not answer.
 const LIMIT: Duration = Duration::from_secs(3);
@@ -45,11 +46,12 @@ have_a_pulse!(
     QueueRegistry,
     Relays,
     StatsCollector,
-    StoreLogWriter
+    StoreLogWriter,
+    Web
 );
 
 /// The actors that are asked, with their names.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Vitals(Vec<(String, Recipient<Pulse>)>);
 
 impl Vitals {

@@ -41,6 +41,7 @@ use crate::stats::{PortStats, Stats};
 use crate::stats_collector::{CollectorParts, StatsCollector};
 use crate::store_log_writer::{ShardLog, StoreLogWriter};
 use crate::supervisor::{ChildReport, Tally};
+use crate::web::{Site, Web, WebDoor, WebParts, WebSockets};
 
 /// What many actors are made from.
 pub struct Soil {
@@ -64,6 +65,8 @@ pub struct Shared {
     pub notifications: NotificationDesk,
     pub forwarding: Forwarding,
     pub names: NameResolution,
+    /// A port that is shared with the web site, and the way from it to the site.
+    pub door: Option<(u16, WebDoor)>,
 }
 
 impl Soil {
@@ -234,6 +237,18 @@ impl Soil {
         Restarting::start(|_| Endpoint::new(socket, parts))
     }
 
+    /// The site has a thread of its own: browsers must not hold up anything.
+    pub fn web(&self, site: Site, sockets: WebSockets, arbiter: &Arbiter) -> Addr<Web> {
+        let parts = WebParts {
+            site,
+            sockets,
+            tls_limit: self.settings.limits.tls_handshake_timeout,
+            guard: self.guard("Web"),
+            logger: self.logger.clone(),
+        };
+        Restarting::start_in_arbiter(&arbiter.handle(), |_| Web::new(parts))
+    }
+
     pub fn control_port(
         &self,
         socket: TcpListener,
@@ -268,7 +283,7 @@ impl Soil {
     }
 
     pub fn session_context(&self, home: usize, shared: &Shared) -> SessionContext {
-        let Shared { shards, notifications, forwarding, names } = shared;
+        let Shared { shards, notifications, forwarding, names, .. } = shared;
         let names_at_a_time = self.settings.names.as_ref().map_or(1, |names| names.concurrency);
         SessionContext {
             directory: Arc::clone(&self.directory),
@@ -308,6 +323,7 @@ impl Soil {
             port,
             transport,
             port_stats: Arc::clone(port_stats),
+            door: None,
             tls: Arc::clone(tls),
             tls_limit: limits.tls_handshake_timeout,
             handshake: ServerHandshake { versions: versions(&self.settings), limit: limits.smp_handshake_timeout },

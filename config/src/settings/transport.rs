@@ -1,5 +1,6 @@
 //! `[TRANSPORT]`: names and ports.
 
+use super::Bind;
 use crate::ini::{Section, SettingError, Warning};
 use smp_protocol::address::Host;
 
@@ -16,6 +17,8 @@ pub struct Transport {
     pub websocket_ports: Vec<u16>,
     /// `control_port`: TCP port on 127.0.0.1.
     pub control_port: Option<u16>,
+    /// `bind`, ours only: the addresses on which `ports` and `websocket_ports` are open.
+    pub bind: Bind,
     /// `accept_service_credentials`: whether clients may prove to be services.
     pub accept_service_credentials: bool,
 }
@@ -34,6 +37,7 @@ impl Transport {
             ports,
             log_tls_errors: section.on_off("log_tls_errors")?.unwrap_or(false),
             control_port: section.port("control_port")?,
+            bind: Bind::read(section)?,
             accept_service_credentials: section.on_off("accept_service_credentials")?.unwrap_or(true),
         })
     }

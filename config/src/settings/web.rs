@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::ini::{Section, Warning};
+use super::Bind;
+use crate::ini::{Section, SettingError, Warning};
 
 /// Settings of section `[WEB]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,6 +18,8 @@ pub struct Web {
     pub certificate: Option<PathBuf>,
     /// `key`: PEM file with the private key.
     pub key: Option<PathBuf>,
+    /// `bind`, ours only: the addresses on which `http`, and `https` unless it is a port of SMP, are open.
+    pub bind: Bind,
 }
 
 /// What is needed to serve HTTPS.
@@ -33,7 +36,7 @@ pub struct Https<'a> {
 }
 
 impl Web {
-    pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<Warning>) -> Self {
+    pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<Warning>) -> Result<Self, SettingError> {
         let path = |key| section.text(key).filter(|text| !text.is_empty()).map(PathBuf::from);
         let web = Self {
             static_path: path("static_path"),
@@ -41,11 +44,12 @@ impl Web {
             https: port(section, "https", warnings),
             certificate: path("cert"),
             key: path("key"),
+            bind: Bind::read(section)?,
         };
         if web.https.is_some() && (web.certificate.is_none() || web.key.is_none()) {
             warnings.push(section.warning("https", "needs cert and key as well: no HTTPS"));
         }
-        web
+        Ok(web)
     }
 
     /// The HTTPS listener, if port, certificate and key are set.

@@ -31,6 +31,7 @@ fn server(directory: &Path) -> String {
         credentials: chain.credentials(),
         skip_warnings: false,
         handle_signals: false,
+        version: "",
         logger: Logger::root(Discard, o!()),
     };
     let (ready, port) = mpsc::channel();

@@ -1,7 +1,7 @@
 //! Listening sockets and what can go wrong with them (behaviour.md §1.1).
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -23,6 +23,20 @@ pub enum Address {
 }
 
 impl Address {
+    /// This port of one address, or of all.
+    pub fn of(ip: Option<IpAddr>, port: u16) -> Self {
+        ip.map_or(Self::Any(port), |ip| Self::Only((ip, port).into()))
+    }
+
+    /// The same address with another port.
+    #[must_use]
+    pub fn with_port(self, port: u16) -> Self {
+        match self {
+            Self::Any(_) => Self::Any(port),
+            Self::Only(address) => Self::Only((address.ip(), port).into()),
+        }
+    }
+
     fn port(self) -> u16 {
         match self {
             Self::Any(port) => port,

@@ -13,7 +13,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, ServerConnection};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake, server};
 
 use super::credential::Credential;
 use super::finished::capture;
@@ -158,6 +158,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Greeting<S> {
             let deadline = self.deadline;
             timeout_at(deadline, self.finish()).await.map_err(|_| TlsError::Timeout)?
         })
+    }
+
+    /// Continues as something else than SMP, with another certificate.
+    pub async fn accept_with(self, config: Arc<ServerConfig>) -> Result<server::TlsStream<S>, TlsError> {
+        let stream = timeout_at(self.deadline, self.start.into_stream(config)).await;
+        Ok(stream.map_err(|_| TlsError::Timeout)??)
     }
 
     async fn finish(self) -> Result<AcceptedTls<TlsStream<S>>, TlsError> {
