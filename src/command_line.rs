@@ -71,6 +71,9 @@ pub enum Command {
     /// Replace TLS certificate and key of the server; its address stays the same
     #[structopt(template = OPTIONS, help_message = HELP, usage = "smp-server cert [OPTIONS]")]
     Cert(CertArguments),
+    /// Look for what is wrong with settings, files, certificates and ports, and say what to do about it
+    #[structopt(template = OPTIONS, help_message = HELP, usage = "smp-server check")]
+    Check,
     /// Show the address of the server, which clients need to use it
     #[structopt(template = OPTIONS, help_message = HELP, usage = "smp-server address [OPTIONS]")]
     Address(AddressArguments),

@@ -8,6 +8,7 @@ mod address;
 mod banner;
 mod ca_key_warning;
 mod cert;
+mod check;
 mod command_line;
 mod completions;
 mod database;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Start(arguments) => start::run(directories, &arguments),
         Command::Delete => delete::run(&directories),
         Command::Cert(arguments) => cert::run(&directories, arguments),
+        Command::Check => check::run(&directories),
         Command::Address(arguments) => address::run(&directories, &arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Journal(command) => journal::run(&directories, command),

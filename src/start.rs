@@ -1,7 +1,8 @@
 //! `smp-server start` (operations.md §1.4, §5).
 
 mod failure;
-mod state_files;
+mod open_files;
+pub mod state_files;
 
 use std::process::ExitCode;
 
@@ -62,6 +63,7 @@ fn serve(directories: Directories, arguments: &StartArguments, logger: &Logger) 
     let (settings, warnings) = Settings::load(&directories)?;
     let credentials = Credentials::load(&directories).map_err(|error| Failure::credentials(error, &directories))?;
     state_files::check(&settings, &directories)?;
+    open_files::raise_limit(logger);
     let sockets = (!arguments.maintenance).then(|| Sockets::bind(&settings)).transpose().map_err(StartError::from)?;
 
     banner::print(&settings, &directories, credentials.identity);

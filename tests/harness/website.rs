@@ -151,6 +151,11 @@ impl Visitor {
         Self { port: port.expect("the line ends with the port") }
     }
 
+    /// What its addresses begin with.
+    pub fn origin(&self) -> String {
+        format!("http://{NAME}:{}", self.port)
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, &[]).await
     }

@@ -1,6 +1,7 @@
 //! A certificate that was read, with the parts this crate looks at.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use x509_cert::der::oid::AssociatedOid;
 use x509_cert::der::{Decode, Reader, SliceReader};
@@ -44,6 +45,12 @@ impl Certificate {
 
     pub(super) fn subject(&self) -> &Name {
         self.parsed.tbs_certificate().subject()
+    }
+
+    /// From when and until when it is valid.
+    pub(super) fn validity(&self) -> [SystemTime; 2] {
+        let validity = self.parsed.tbs_certificate().validity();
+        [validity.not_before.to_system_time(), validity.not_after.to_system_time()]
     }
 
     /// Algorithm of the signature on this certificate, or its object identifier.

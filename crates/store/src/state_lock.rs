@@ -40,6 +40,22 @@ impl StateLock {
     }
 }
 
+impl StateLock {
+    /// Whether a server runs in this directory. Makes no file.
+    pub fn is_held(directory: &Path) -> Result<bool, FileError> {
+        let path = directory.join(LOCK);
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            opened => opened.map_err(FileError::on("open", &path))?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(FileError::new("lock", &path, error)),
+        }
+    }
+}
+
 fn lock(file: &File) -> Result<(), TryLockError> {
     loop {
         match file.try_lock() {
@@ -56,12 +72,15 @@ mod tests {
     #[test]
     fn only_one_server_at_a_time() {
         let directory = tempfile::tempdir().unwrap();
+        assert!(!StateLock::is_held(directory.path()).unwrap());
         let lock = StateLock::acquire(directory.path()).unwrap();
+        assert!(StateLock::is_held(directory.path()).unwrap());
         let error = StateLock::acquire(directory.path()).unwrap_err();
         assert!(matches!(error, LockError::Held(_)));
         let text = error.to_string();
         assert!(text.contains(directory.path().to_str().unwrap()) && text.contains("another server"), "{text}");
         drop(lock);
+        assert!(!StateLock::is_held(directory.path()).unwrap());
         StateLock::acquire(directory.path()).unwrap();
     }
 

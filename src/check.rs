@@ -1,0 +1,51 @@
+//! `smp-server check`: looks for what keeps the server from starting, or from being reached, and says what to do. Changes nothing.
+
+mod certificates;
+mod files;
+mod machine;
+mod ports;
+mod reach;
+mod report;
+mod state;
+
+use std::process::ExitCode;
+
+use smp_config::certificates::Credentials;
+use smp_config::paths::Directories;
+use smp_config::settings::{Settings, SettingsError};
+use smp_store::state_lock::StateLock;
+
+use crate::not_initialized;
+use report::Report;
+
+/// Prints everything that is found. Exit code 1 if anything is a problem.
+pub fn run(directories: &Directories) -> ExitCode {
+    let mut report = Report::default();
+    let settings = match Settings::load(directories) {
+        Ok((settings, warnings)) => {
+            report.fine("settings", format_args!("{} can be used", directories.ini().display()));
+            for warning in warnings {
+                report.warning("settings", &warning, "change the setting, or leave it as it is if that is what you want");
+            }
+            Some(settings)
+        }
+        Err(SettingsError::NotInitialized(ini)) => return not_initialized::refuse(&ini),
+        Err(error) => {
+            report.problem("settings", &error, "correct that line; docs/hosting.md shows every section");
+            None
+        }
+    };
+    files::check(directories, &mut report);
+    certificates::check(directories, settings.as_ref(), &mut report);
+    machine::check(directories, &mut report);
+    if let Some(settings) = settings {
+        // A lock that cannot be looked at belongs to somebody else, of which the files have told.
+        let runs = StateLock::is_held(&directories.state).unwrap_or(false);
+        state::check(directories, &settings, &mut report);
+        ports::check(&settings, runs, &mut report);
+        if let Ok(credentials) = Credentials::load(directories) {
+            reach::check(&settings, credentials.identity, runs, &mut report);
+        }
+    }
+    report.finish()
+}

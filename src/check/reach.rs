@@ -1,0 +1,71 @@
+//! Whether the server can be reached at the address that clients are given, and is the one that answers there.
+
+use std::time::Duration;
+
+use smp_client::transport::connect::ConnectError;
+use smp_client::{Client, ClientError, Options};
+use smp_config::settings::Settings;
+use smp_protocol::address::{Host, KeyHash, ServerAddress};
+
+use super::report::Report;
+
+const SUBJECT: &str = "address";
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Connects to every host on every port as a client.
+pub fn check(settings: &Settings, identity: KeyHash, runs: bool, report: &mut Report) {
+    if settings.transport.hosts.is_empty() || settings.transport.hosts.iter().any(is_placeholder) {
+        report.warning(SUBJECT, "the address has no host name", "set `host` in [TRANSPORT] to the name of this server");
+        return;
+    }
+    if !runs {
+        report.skipped(SUBJECT, "the server does not run; start it, and check again");
+        return;
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            report.problem(SUBJECT, format_args!("cannot connect to anything: {error}"), "check the limits of this shell");
+            return;
+        }
+    };
+    for host in &settings.transport.hosts {
+        if matches!(host, Host::Onion(_)) {
+            report.skipped(SUBJECT, format_args!("{host} can be reached through Tor only"));
+            continue;
+        }
+        for port in settings.transport.ports.iter().filter(|port| **port != 0) {
+            let hosts = vec![host.clone()];
+            let address = ServerAddress { key_hash: identity, password: None, hosts, port: Some(*port) };
+            match runtime.block_on(knock(&address)) {
+                Ok(()) => report.fine(SUBJECT, format_args!("{host}, port {port}: this server answers")),
+                Err(error) => report.problem(SUBJECT, format_args!("{host}, port {port}: {error}"), remedy(&error)),
+            }
+        }
+    }
+}
+
+fn is_placeholder(host: &Host) -> bool {
+    matches!(host, Host::Domain(name) if name.starts_with('<'))
+}
+
+async fn knock(address: &ServerAddress) -> Result<(), ClientError> {
+    let options = Options { connect_timeout: LIMIT, request_timeout: LIMIT, ..Options::default() };
+    let client = Client::connect(address, &options).await?;
+    client.ping().await?;
+    client.close().await;
+    Ok(())
+}
+
+fn remedy(error: &ClientError) -> &'static str {
+    match error {
+        ClientError::Connect(ConnectError::Tls(_) | ConnectError::Handshake(_)) => {
+            "another server answers there, or a proxy that ends TLS: let the port through to this server as it is"
+        }
+        _ => {
+            "check that `host` in [TRANSPORT] and its DNS record lead to this machine, open the port in the firewall and \
+             forward it in the router; many routers cannot be reached at their public address from within: then try from \
+             outside"
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What was found, line by line.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+/// Prints findings and counts them.
+#[derive(Debug, Default)]
+pub struct Report {
+    problems: usize,
+    warnings: usize,
+}
+
+impl Report {
+    /// As it should be.
+    pub fn fine(&mut self, subject: &str, what: impl Display) {
+        say!("ok       {subject}: {what}");
+    }
+
+    /// Not looked at, and why.
+    pub fn skipped(&mut self, subject: &str, why: impl Display) {
+        say!("skipped  {subject}: {why}");
+    }
+
+    /// Works, but may not be what is wanted.
+    pub fn warning(&mut self, subject: &str, what: impl Display, remedy: impl Display) {
+        self.warnings += 1;
+        say!("warning  {subject}: {what}\n         → {remedy}");
+    }
+
+    /// Does not work.
+    pub fn problem(&mut self, subject: &str, what: impl Display, remedy: impl Display) {
+        self.problems += 1;
+        say!("problem  {subject}: {what}\n         → {remedy}");
+    }
+
+    /// The sum of it.
+    pub fn finish(self) -> ExitCode {
+        let Self { problems, warnings } = self;
+        say!("\n{problems} problem{}, {warnings} warning{}", plural(problems), plural(warnings));
+        if problems == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
