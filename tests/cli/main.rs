@@ -2,6 +2,7 @@
 
 mod address;
 mod cert;
+mod check;
 mod delete;
 mod eras;
 mod help;
