@@ -8,11 +8,14 @@ use structopt::StructOpt;
 use structopt::clap::{AppSettings, ErrorKind};
 
 use crate::address::AddressArguments;
+use crate::backup::BackupArguments;
 use crate::cert::CertArguments;
 use crate::completions::CompletionsArguments;
 use crate::database::DatabaseArguments;
 use crate::init::InitArguments;
 use crate::journal::JournalCommand;
+use crate::password::PasswordArguments;
+use crate::restore::RestoreArguments;
 use crate::start::StartArguments;
 
 /// Shape of the help of a command; `$more` follows its options.
@@ -77,6 +80,18 @@ pub enum Command {
     /// Show the address of the server, which clients need to use it
     #[structopt(template = OPTIONS, help_message = HELP, usage = "smp-server address [OPTIONS]")]
     Address(AddressArguments),
+    /// Change the password for creating queues
+    #[structopt(template = OPTIONS, help_message = HELP, usage = "smp-server password [OPTIONS]")]
+    Password(PasswordArguments),
+    /// Copy a stopped server, with its identity, queues and messages, into one file
+    #[structopt(template = OPTIONS, help_message = HELP, usage = "smp-server backup FILE")]
+    Backup(BackupArguments),
+    /// Make a server from such a file, on this or another machine
+    #[structopt(template = OPTIONS, help_message = HELP, usage = "smp-server restore FILE")]
+    Restore(RestoreArguments),
+    /// Print the manual page
+    #[structopt(template = OPTIONS, help_message = HELP, usage = "smp-server man")]
+    Man,
     /// Print a script that completes commands and options in bash, zsh, fish, elvish or powershell
     #[structopt(template = OPTIONS, help_message = HELP, usage = "smp-server completions SHELL")]
     Completions(CompletionsArguments),
@@ -110,10 +125,18 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, ExitC
 fn usage(arguments: &[OsString]) -> String {
     let is_command = |word: &&OsString| !word.as_encoded_bytes().starts_with(b"-");
     let commands = arguments.iter().enumerate().take_while(|(index, word)| *index == 0 || is_command(word));
-    let question = commands.map(|(_, word)| word.as_os_str()).chain([OsStr::new("--help")]);
-    let help = Command::clap().get_matches_from_safe(question).map_or_else(|help| help.message, |_| String::new());
+    let commands: Vec<_> = commands.skip(1).map(|(_, word)| word.as_os_str()).collect();
+    let help = help(&commands);
     let usage = help.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or_default();
     format!("\n\nUSAGE:\n    {usage}\n\nFor more information try --help")
+}
+
+/// The help of a command, or with no words of the program.
+pub fn help(command: &[&OsStr]) -> String {
+    let program = OsStr::new("smp-server");
+    let command = command.iter().copied();
+    let question = [program].into_iter().chain(command).chain([OsStr::new("--help")]);
+    Command::clap().get_matches_from_safe(question).map_or_else(|help| help.message, |_| String::new())
 }
 
 /// Drops `+RTS … -RTS`, which unit files of the reference pass to its language runtime.

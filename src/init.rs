@@ -1,7 +1,7 @@
 //! `smp-server init` (operations.md §1.3).
 
 mod arguments;
-mod interview;
+pub mod interview;
 
 use std::io;
 use std::process::ExitCode;

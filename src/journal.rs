@@ -7,12 +7,13 @@ use std::sync::Arc;
 use smp_config::paths::Directories;
 use smp_config::settings::{Settings, SettingsError};
 use smp_store::conversion::{self, Moved};
-use smp_store::files::{Files, RealFiles};
+use smp_store::files::Files;
 use smp_store::state_lock::StateLock;
 use structopt::StructOpt;
 
 use crate::command_line::{HELP, OPTIONS};
 use crate::not_initialized;
+use crate::progress::WatchedFiles;
 use crate::terminal::{confirmed, fail};
 
 /// What to do with the journal.
@@ -128,7 +129,7 @@ fn delete(directories: &Directories) -> ExitCode {
 }
 
 fn files() -> Arc<dyn Files> {
-    Arc::new(RealFiles)
+    Arc::new(WatchedFiles::default())
 }
 
 fn is_confirmed(refusal: &str) -> bool {

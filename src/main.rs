@@ -5,6 +5,7 @@ mod terminal;
 #[macro_use]
 mod version;
 mod address;
+mod backup;
 mod banner;
 mod ca_key_warning;
 mod cert;
@@ -17,7 +18,11 @@ mod delete;
 mod init;
 mod journal;
 mod log;
+mod man;
 mod not_initialized;
+mod password;
+mod progress;
+mod restore;
 mod start;
 
 use std::process::ExitCode;
@@ -36,6 +41,10 @@ fn main() -> ExitCode {
         Command::Start(arguments) => start::run(directories, &arguments),
         Command::Delete => delete::run(&directories),
         Command::Cert(arguments) => cert::run(&directories, arguments),
+        Command::Password(arguments) => password::run(&directories, &arguments),
+        Command::Backup(arguments) => backup::run(&directories, &arguments),
+        Command::Restore(arguments) => restore::run(&directories, &arguments),
+        Command::Man => man::run(),
         Command::Check => check::run(&directories),
         Command::Address(arguments) => address::run(&directories, &arguments),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -5,8 +5,10 @@ mod open_files;
 pub mod state_files;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use slog::{Logger, info, warn};
+use smp_actors::clock::Clock;
 use smp_actors::{EndReason, Server, ServerParts, Sockets, StartError};
 use smp_config::certificates::Credentials;
 use smp_config::paths::Directories;
@@ -15,6 +17,7 @@ use structopt::StructOpt;
 
 use crate::banner;
 use crate::log::{self, Level};
+use crate::progress::WatchedFiles;
 use failure::Failure;
 
 /// Exit code after a failure that a restart may cure: for service supervisors (`EX_SOFTWARE`).
@@ -74,7 +77,8 @@ fn serve(directories: Directories, arguments: &StartArguments, logger: &Logger) 
 
     let daily_stats = settings.store_log.log_stats.then(|| directories.daily_stats());
     let metrics = settings.store_log.prometheus_interval.map(|interval| (interval, directories.metrics()));
-    let server = Server::load(ServerParts {
+    let files = WatchedFiles::default();
+    let parts = ServerParts {
         settings,
         directories,
         credentials,
@@ -82,7 +86,9 @@ fn serve(directories: Directories, arguments: &StartArguments, logger: &Logger) 
         handle_signals: true,
         version: version!(),
         logger: logger.clone(),
-    })?;
+    };
+    let server = Server::load_with(parts, Arc::new(files.clone()), Clock::system())?;
+    files.rest();
     let Some(sockets) = sockets else {
         info!(logger, #log::PLAIN, "Server started in 'maintenance' mode, exiting");
         server.save()?;

@@ -1,5 +1,6 @@
 //! Reading `smp-server.ini` (operations.md §4.1): text → normalised text → `serde_ini` → sections of keys with lines.
 
+mod edit;
 mod error;
 mod normalise;
 mod section;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use zeroize::Zeroizing;
 
+pub use edit::with_key;
 pub use error::{SettingError, Warning};
 pub use section::Section;
 

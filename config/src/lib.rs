@@ -4,6 +4,7 @@
 //! line for the operator. Section numbers in the docs refer to the specifications of this project.
 
 pub mod certificates;
+pub mod change_password;
 mod duration_words;
 pub mod ini;
 pub mod ini_template;

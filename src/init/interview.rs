@@ -38,7 +38,8 @@ fn yes_or_no(prompt: &str, default: bool) -> io::Result<bool> {
     }
 }
 
-fn password() -> io::Result<PasswordChoice> {
+/// Asks until there is a usable answer.
+pub fn password() -> io::Result<PasswordChoice> {
     say!("Require a password to create new messaging queues?");
     loop {
         let answer =

@@ -1,0 +1,75 @@
+//! Changing one key in the text of an INI file; every other line, comments included, stays as it is.
+
+use std::fmt::Write;
+
+use zeroize::Zeroizing;
+
+/// The text with `key` of `section` set to `value`, or commented out.
+///
+/// The line that counts is replaced: the first of equal keys in the last of equal sections (operations.md §4.1). Without one, the
+/// comment in its place is, as `init` writes it; without that, a new line follows the header of the section.
+pub fn with_key(text: &str, section: &str, key: &str, value: Option<&str>) -> Zeroizing<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let line = match value {
+        Some(value) => format!("{key} = {value}"),
+        None => format!("# {key} ="),
+    };
+    let line = Zeroizing::new(line);
+    let Some(header) = lines.iter().rposition(|line| is_header(line, section)) else {
+        let mut output = Zeroizing::new(text.to_owned());
+        if !text.is_empty() && !text.ends_with('\n') {
+            output.push('\n');
+        }
+        let _ = writeln!(output, "\n[{section}]\n{}", line.as_str());
+        return output;
+    };
+    let body = &lines[header + 1..];
+    let body = &body[..body.iter().position(|line| line.trim_start().starts_with('[')).unwrap_or(body.len())];
+    let found = body.iter().position(|line| key_of(line) == Some(key));
+    let found = found.or_else(|| body.iter().position(|line| commented_key_of(line) == Some(key)));
+    let mut output = Zeroizing::new(String::with_capacity(text.len() + line.len() + 1));
+    for (index, old) in lines.iter().enumerate() {
+        let is_replaced = found.is_some_and(|found| index == header + 1 + found);
+        let _ = writeln!(output, "{}", if is_replaced { line.as_str() } else { old });
+        if index == header && found.is_none() {
+            let _ = writeln!(output, "{}", line.as_str());
+        }
+    }
+    output
+}
+
+fn is_header(line: &str, section: &str) -> bool {
+    let name = line.trim().strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    name.is_some_and(|(name, _)| name.trim() == section)
+}
+
+fn key_of(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    (!line.starts_with(['#', ';'])).then(|| line.split(['=', ':']).next().unwrap_or_default().trim())
+}
+
+fn commented_key_of(line: &str) -> Option<&str> {
+    let (key, _) = line.trim_start().strip_prefix('#')?.split_once(['=', ':'])?;
+    Some(key.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_line_that_counts_changes() {
+        let cases = [
+            ("[AUTH]\nnew: on\nkey: old\nkey: second\n", "[AUTH]\nnew: on\nkey = new\nkey: second\n"),
+            ("[AUTH]\n# key = old\n[OTHER]\nkey = x\n", "[AUTH]\nkey = new\n[OTHER]\nkey = x\n"),
+            ("[AUTH]\n# about the key = it\n\n", "[AUTH]\nkey = new\n# about the key = it\n\n"),
+            ("[AUTH]\nkey=1\n[B]\n[AUTH]\n key = 2 \n; end", "[AUTH]\nkey=1\n[B]\n[AUTH]\nkey = new\n; end\n"),
+            ("[B]\nkey = x", "[B]\nkey = x\n\n[AUTH]\nkey = new\n"),
+            ("", "\n[AUTH]\nkey = new\n"),
+        ];
+        for (before, after) in cases {
+            assert_eq!(*with_key(before, "AUTH", "key", Some("new")), after);
+        }
+        assert_eq!(*with_key("[AUTH]\nkey = old\n", "AUTH", "key", None), "[AUTH]\n# key =\n");
+    }
+}
