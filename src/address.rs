@@ -1,9 +1,12 @@
 //! `smp-server address`: the address to give to clients, as text and as a QR code.
 
 use std::fs;
+use std::io::{self, Cursor, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use image::{ImageFormat, Luma};
 use qrcode::QrCode;
 use qrcode::render::{svg, unicode};
 use smp_config::certificates::Credentials;
@@ -14,6 +17,9 @@ use structopt::StructOpt;
 use crate::not_initialized;
 use crate::terminal::fail;
 
+/// Smallest width and height of a picture.
+const SIZE: u32 = 300;
+
 /// Options of `address`.
 #[derive(Debug, StructOpt)]
 pub struct AddressArguments {
@@ -23,6 +29,9 @@ pub struct AddressArguments {
     /// Write the QR code to a new SVG file
     #[structopt(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// Write the QR code to a new PNG file
+    #[structopt(long, value_name = "FILE")]
+    png: Option<PathBuf>,
 }
 
 /// Prints the address, with the password if there is one.
@@ -37,7 +46,7 @@ pub fn run(directories: &Directories, arguments: &AddressArguments) -> ExitCode 
         Err(error) => return fail(error),
     };
     say!("{address}");
-    if !arguments.qr && arguments.svg.is_none() {
+    if !arguments.qr && arguments.svg.is_none() && arguments.png.is_none() {
         return ExitCode::SUCCESS;
     }
     let code = match QrCode::new(&address) {
@@ -47,21 +56,27 @@ pub fn run(directories: &Directories, arguments: &AddressArguments) -> ExitCode 
     if arguments.qr {
         say!("{}", code.render::<unicode::Dense1x2>().build());
     }
-    match &arguments.svg {
-        None => ExitCode::SUCCESS,
-        Some(path) => write_svg(&code, path),
+    for (path, image) in [(&arguments.svg, svg as fn(&QrCode) -> Vec<u8>), (&arguments.png, png)] {
+        let Some(path) = path else { continue };
+        if let Err(error) = write(path, &image(&code)) {
+            return fail(format_args!("cannot write {}: {error}; choose another file", path.display()));
+        }
     }
+    ExitCode::SUCCESS
+}
+
+fn svg(code: &QrCode) -> Vec<u8> {
+    code.render::<svg::Color<'_>>().min_dimensions(SIZE, SIZE).build().into_bytes()
+}
+
+fn png(code: &QrCode) -> Vec<u8> {
+    let picture = code.render::<Luma<u8>>().min_dimensions(SIZE, SIZE).build();
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, ImageFormat::Png).expect("a picture of this kind can be a PNG");
+    bytes.into_inner()
 }
 
 /// The file is for whoever may create queues: only its owner can read it.
-fn write_svg(code: &QrCode, path: &Path) -> ExitCode {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-
-    let image = code.render::<svg::Color<'_>>().min_dimensions(300, 300).build();
-    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    match file.and_then(|mut file| file.write_all(image.as_bytes())) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(format_args!("cannot write {}: {error}; choose another file", path.display())),
-    }
+fn write(path: &Path, image: &[u8]) -> io::Result<()> {
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(image)
 }

@@ -93,6 +93,8 @@ fn extract(archive: File, directories: &Directories) -> io::Result<usize> {
             other => return Err(invalid(format!("it has a member of the kind {other:?}"))),
         }
     }
+    // The checksum of the compression comes after the last member.
+    io::copy(&mut archive.into_inner(), &mut io::sink())?;
     if !directories.ini().exists() {
         return Err(invalid("there is no server in it".to_owned()));
     }

@@ -3,7 +3,7 @@
 use crate::support::{Place, lines, names};
 
 /// Every command, its usage, and words that its help must have.
-const COMMANDS: [(&[&str], &str, &[&str]); 14] = [
+const COMMANDS: [(&[&str], &str, &[&str]); 19] = [
     (
         &[],
         "Usage: smp-server [-v|--version] COMMAND [OPTIONS]",
@@ -12,7 +12,12 @@ const COMMANDS: [(&[&str], &str, &[&str]); 14] = [
             "start",
             "delete",
             "cert",
+            "check",
             "address",
+            "password",
+            "backup",
+            "restore",
+            "man",
             "completions",
             "journal",
             "database",
@@ -61,7 +66,12 @@ const COMMANDS: [(&[&str], &str, &[&str]); 14] = [
     ),
     (&["delete"], "Usage: smp-server delete", &[]),
     (&["cert"], "Usage: smp-server cert [OPTIONS]", &["-a, --sign-algorithm <ALG>", "--cn <FQDN>"]),
-    (&["address"], "Usage: smp-server address [OPTIONS]", &["--qr", "--svg <FILE>"]),
+    (&["address"], "Usage: smp-server address [OPTIONS]", &["--qr", "--svg <FILE>", "--png <FILE>"]),
+    (&["check"], "Usage: smp-server check", &[]),
+    (&["password"], "Usage: smp-server password [OPTIONS]", &["--random", "--none", "--password <PASSWORD>"]),
+    (&["backup"], "Usage: smp-server backup FILE", &[]),
+    (&["restore"], "Usage: smp-server restore FILE", &[]),
+    (&["man"], "Usage: smp-server man", &[]),
     (&["completions"], "Usage: smp-server completions SHELL", &["bash, zsh, fish"]),
     (&["journal"], "Usage: smp-server journal COMMAND", &["import", "export", "delete"]),
     (&["journal", "import"], "Usage: smp-server journal import", &[]),

@@ -1,6 +1,7 @@
 //! The command line as operators and their scripts see it: the real program, in directories of its own.
 
 mod address;
+mod backup;
 mod cert;
 mod check;
 mod delete;
@@ -8,7 +9,9 @@ mod eras;
 mod help;
 mod init;
 mod interview;
+mod man;
 mod parse_errors;
+mod password;
 mod start;
 mod start_errors;
 mod stop;

@@ -1,5 +1,6 @@
 //! The program at a terminal: a pseudo-terminal with somebody who types.
 
+use std::fs;
 use std::process::Command;
 
 use rexpect::process::WaitStatus;
@@ -57,6 +58,37 @@ fn end_of_input_at_the_terminal_makes_no_server() {
     terminal.exp_string("Error: no server was made").unwrap();
     assert_eq!(exit_code(terminal), Some(1));
     assert!(!place.directories.config.exists());
+}
+
+#[test]
+fn a_server_is_deleted_by_a_capital_y() {
+    let place = Place::with_server();
+    for (answer, says, code) in [("y", "Server NOT deleted", 1), ("Y", "Deleted configuration and log files", 0)] {
+        let mut terminal = at_terminal(place.command(["delete"]));
+        terminal.exp_string("THIS CANNOT BE UNDONE!").unwrap();
+        terminal.exp_string("Continue (Y/n): ").unwrap();
+        terminal.send_line(answer).unwrap();
+        terminal.exp_string(says).unwrap();
+        assert_eq!(exit_code(terminal), Some(code));
+        assert_eq!(place.directories.ini().exists(), code == 1);
+    }
+}
+
+/// Long enough to be shown on any machine.
+#[test]
+fn long_work_has_a_bar_at_a_terminal_only() {
+    let place = Place::with_server();
+    let line = format!("DELETE {}\n", "A".repeat(32));
+    fs::write(place.directories.store_log(), line.repeat(1_500_000)).unwrap();
+    let mut terminal = at_terminal(place.command(["start", "--maintenance"]));
+    terminal.exp_string("reading smp-server-store.log").expect("there is a bar");
+    terminal.exp_regex(r"\d+% of 57\.\d+ MiB").expect("it says how much there is");
+    terminal.exp_string("maintenance").unwrap();
+    assert_eq!(exit_code(terminal), Some(0));
+
+    fs::write(place.directories.store_log(), line.repeat(1_500_000)).unwrap();
+    let ended = place.run(["start", "--maintenance"]);
+    assert!(!ended.stderr.contains("MiB") && !ended.stderr.contains('\r'), "{}", ended.stderr);
 }
 
 #[test]
