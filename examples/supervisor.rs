@@ -38,6 +38,7 @@ type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 /// The client that is hit speaks another version than the conversation, so that faults can be aimed at it.
 const VICTIM: Version = Version(19);
 
+/// `{state}` stands for the directory of the server.
 const SETTINGS: &str = "\
 [STORE_LOG]
 enable = on
@@ -57,6 +58,11 @@ check_interval = 1
 [NAMES]
 enable = on
 resolver_endpoint = http://127.0.0.1:9
+
+[WEB]
+static_path = {state}/www
+http = 0
+bind = 127.0.0.1
 
 [LIMITS]
 threads = 2
@@ -90,7 +96,9 @@ fn main() -> Outcome {
         let server = is_running.await?;
         let address = address(identity, &server);
         let metrics = log.address_after("metrics are told at http://").ok_or("metrics are not told")?;
-        let shown = tokio::time::timeout(Duration::from_secs(60), show(&address, metrics, &log, &faults)).await;
+        // The site begins beside everything else.
+        let site = log.address_in("web site at ").await?;
+        let shown = tokio::time::timeout(Duration::from_secs(60), show(&address, metrics, site, &log, &faults)).await;
         shown.unwrap_or_else(|_| Err("a step did not end".into()))
     })?;
 
@@ -112,7 +120,13 @@ fn main() -> Outcome {
 }
 
 /// All steps. Returns a queue in which one message waits.
-async fn show(address: &ServerAddress, metrics: SocketAddr, log: &Log, faults: &Faults) -> Outcome<Queue> {
+async fn show(
+    address: &ServerAddress,
+    metrics: SocketAddr,
+    site: SocketAddr,
+    log: &Log,
+    faults: &Faults,
+) -> Outcome<Queue> {
     let mut conversation = Conversation::start(address).await?;
     panicking_session(address, log).await?;
     conversation.goes_on().await?;
@@ -129,6 +143,8 @@ async fn show(address: &ServerAddress, metrics: SocketAddr, log: &Log, faults: &
     panicking_rounds(log).await?;
     conversation.goes_on().await?;
     panicking_metrics(metrics, log).await?;
+    conversation.goes_on().await?;
+    panicking_web(site, log).await?;
     conversation.goes_on().await?;
     panicking_relays(address, log).await?;
     conversation.goes_on().await?;
@@ -255,6 +271,25 @@ async fn panicking_metrics(metrics: SocketAddr, log: &Log) -> Outcome {
     Ok(())
 }
 
+/// The web site panics, and then the connection of one browser: the next one has the page.
+async fn panicking_web(site: SocketAddr, log: &Log) -> Outcome {
+    for (point, says) in
+        [(FaultPoint::Web, "Web restarted"), (FaultPoint::WebConnection, "Web failed")]
+    {
+        log.say("the web site panics");
+        arm(point);
+        let mut page = String::new();
+        let _ = TcpStream::connect(site).await?.read_to_string(&mut page).await;
+        assert!(page.is_empty(), "{page}");
+        log.wait_for(says).await;
+        let mut stream = TcpStream::connect(site).await?;
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+        stream.read_to_string(&mut page).await?;
+        assert!(page.starts_with("HTTP/1.1 200 OK"), "{page}");
+    }
+    Ok(())
+}
+
 /// The connection to a relay panics: whoever asked for it is told, and the next one gets it.
 async fn panicking_relays(address: &ServerAddress, log: &Log) -> Outcome {
     log.say("the relays panic");
@@ -333,7 +368,8 @@ async fn talk(recipient: Client, queue: Queue, sender: QueueSender, counter: wat
 }
 
 fn parts(state: &Path, credentials: Credentials, log: &Log) -> Outcome<ServerParts> {
-    let (settings, _) = Settings::parse(Path::new("smp-server.ini"), SETTINGS)?;
+    let text = SETTINGS.replace("{state}", &state.display().to_string());
+    let (settings, _) = Settings::parse(Path::new("smp-server.ini"), &text)?;
     Ok(ServerParts {
         settings,
         directories: Directories { config: state.to_owned(), state: state.to_owned() },
@@ -372,6 +408,12 @@ impl Log {
         let lines = self.0.lines.lock().expect("nothing panics under this lock");
         let rest = lines.iter().find_map(|line| line.split_once(text)).map(|(_, rest)| rest.split('/').next());
         rest.flatten()?.parse().ok()
+    }
+
+    /// Waits for a line that ends with an address after this text.
+    async fn address_in(&self, text: &str) -> Outcome<SocketAddr> {
+        self.wait_for(text).await;
+        self.address_after(text).ok_or_else(|| "no address".into())
     }
 
     /// Waits for a line with this text, written since the last headline.

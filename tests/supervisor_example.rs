@@ -19,6 +19,7 @@ fn every_actor_may_fail() {
         "Names",
         "StatsCollector",
         "MetricsEndpoint",
+        "Web",
     ] {
         let is_told = told.lines().any(|line| line.contains(restarted) && line.contains("restarted (1 of at most 5"));
         assert!(is_told, "{restarted} was not restarted:\n{told}");

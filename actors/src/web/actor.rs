@@ -82,6 +82,7 @@ impl Web {
                 Ok(listener) => {
                     if let Ok(address) = listener.local_addr() {
                         info!(self.reception.logger, "Serving static site on port {}", address.port());
+                        debug!(self.reception.logger, "web site at {address}");
                     }
                     self.listening.push((scheme, Arc::new(listener)));
                 }
@@ -170,8 +171,11 @@ impl Reception {
     fn receive(&self, place: OwnedSemaphorePermit, connection: impl Future<Output = ()> + 'static) {
         let guard = self.guard.clone();
         actix_rt::spawn(async move {
-            faults::pass(FaultPoint::WebConnection, None);
-            if AssertUnwindSafe(connection).catch_unwind().await.is_err() {
+            let connection = AssertUnwindSafe(async {
+                faults::pass(FaultPoint::WebConnection, None);
+                connection.await;
+            });
+            if connection.catch_unwind().await.is_err() {
                 guard.panicked();
             }
             drop(place);
