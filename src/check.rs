@@ -15,11 +15,36 @@ use smp_config::paths::Directories;
 use smp_config::settings::{Settings, SettingsError};
 use smp_store::state_lock::StateLock;
 
+use structopt::StructOpt;
+
 use crate::not_initialized;
 use report::Report;
 
+/// Options of `check`.
+#[derive(Debug, StructOpt)]
+pub struct CheckArguments {
+    /// Only whether the server answers on this machine, for health checks of containers
+    #[structopt(long)]
+    local: bool,
+}
+
 /// Prints everything that is found. Exit code 1 if anything is a problem.
-pub fn run(directories: &Directories) -> ExitCode {
+pub fn run(directories: &Directories, arguments: &CheckArguments) -> ExitCode {
+    if arguments.local { check_local(directories) } else { check_all(directories) }
+}
+
+fn check_local(directories: &Directories) -> ExitCode {
+    let mut report = Report::default();
+    match (Settings::load(directories), Credentials::load(directories)) {
+        (Ok((settings, _)), Ok(credentials)) => reach::check_local(&settings, credentials.identity, &mut report),
+        (Err(SettingsError::NotInitialized(ini)), _) => return not_initialized::refuse(&ini),
+        (Err(error), _) => report.problem("settings", &error, "run `smp-server check`"),
+        (_, Err(error)) => report.problem("certificates", &error, "run `smp-server check`"),
+    }
+    report.finish()
+}
+
+fn check_all(directories: &Directories) -> ExitCode {
     let mut report = Report::default();
     let settings = match Settings::load(directories) {
         Ok((settings, warnings)) => {

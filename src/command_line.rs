@@ -10,6 +10,7 @@ use structopt::clap::{AppSettings, ErrorKind};
 use crate::address::AddressArguments;
 use crate::backup::BackupArguments;
 use crate::cert::CertArguments;
+use crate::check::CheckArguments;
 use crate::completions::CompletionsArguments;
 use crate::database::DatabaseArguments;
 use crate::init::InitArguments;
@@ -75,8 +76,8 @@ pub enum Command {
     #[structopt(template = OPTIONS, help_message = HELP, usage = "smp-server cert [OPTIONS]")]
     Cert(CertArguments),
     /// Look for what is wrong with settings, files, certificates and ports, and say what to do about it
-    #[structopt(template = OPTIONS, help_message = HELP, usage = "smp-server check")]
-    Check,
+    #[structopt(template = OPTIONS, help_message = HELP, usage = "smp-server check [OPTIONS]")]
+    Check(CheckArguments),
     /// Show the address of the server, which clients need to use it
     #[structopt(template = OPTIONS, help_message = HELP, usage = "smp-server address [OPTIONS]")]
     Address(AddressArguments),

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         Command::Backup(arguments) => backup::run(&directories, &arguments),
         Command::Restore(arguments) => restore::run(&directories, &arguments),
         Command::Man => man::run(),
-        Command::Check => check::run(&directories),
+        Command::Check(arguments) => check::run(&directories, &arguments),
         Command::Address(arguments) => address::run(&directories, &arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Journal(command) => journal::run(&directories, command),

@@ -1,16 +1,42 @@
 //! Whether the server can be reached at the address that clients are given, and is the one that answers there.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use smp_client::transport::connect::ConnectError;
 use smp_client::{Client, ClientError, Options};
 use smp_config::settings::Settings;
 use smp_protocol::address::{Host, KeyHash, ServerAddress};
+use tokio::runtime::Runtime;
 
 use super::report::Report;
 
 const SUBJECT: &str = "address";
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// Connects to this machine.
+pub fn check_local(settings: &Settings, identity: KeyHash, report: &mut Report) {
+    let Some(runtime) = runtime(report) else { return };
+    let transport = &settings.transport;
+    let host = match transport.bind.addresses()[0] {
+        Some(IpAddr::V4(ip)) => Host::V4(ip),
+        Some(IpAddr::V6(ip)) => Host::V6(ip),
+        None => Host::V4(Ipv4Addr::LOCALHOST),
+    };
+    for port in &transport.ports {
+        knock_at(&runtime, &host, *port, identity, report);
+    }
+}
+
+fn runtime(report: &mut Report) -> Option<Runtime> {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => Some(runtime),
+        Err(error) => {
+            report.problem(SUBJECT, format_args!("cannot connect to anything: {error}"), "check the limits of this shell");
+            None
+        }
+    }
+}
 
 /// Connects to every host on every port as a client.
 pub fn check(settings: &Settings, identity: KeyHash, runs: bool, report: &mut Report) {
@@ -22,26 +48,23 @@ pub fn check(settings: &Settings, identity: KeyHash, runs: bool, report: &mut Re
         report.skipped(SUBJECT, "the server does not run; start it, and check again");
         return;
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            report.problem(SUBJECT, format_args!("cannot connect to anything: {error}"), "check the limits of this shell");
-            return;
-        }
-    };
+    let Some(runtime) = runtime(report) else { return };
     for host in &settings.transport.hosts {
         if matches!(host, Host::Onion(_)) {
             report.skipped(SUBJECT, format_args!("{host} can be reached through Tor only"));
             continue;
         }
         for port in settings.transport.ports.iter().filter(|port| **port != 0) {
-            let hosts = vec![host.clone()];
-            let address = ServerAddress { key_hash: identity, password: None, hosts, port: Some(*port) };
-            match runtime.block_on(knock(&address)) {
-                Ok(()) => report.fine(SUBJECT, format_args!("{host}, port {port}: this server answers")),
-                Err(error) => report.problem(SUBJECT, format_args!("{host}, port {port}: {error}"), remedy(&error)),
-            }
+            knock_at(&runtime, host, *port, identity, report);
         }
+    }
+}
+
+fn knock_at(runtime: &Runtime, host: &Host, port: u16, identity: KeyHash, report: &mut Report) {
+    let address = ServerAddress { key_hash: identity, password: None, hosts: vec![host.clone()], port: Some(port) };
+    match runtime.block_on(knock(&address)) {
+        Ok(()) => report.fine(SUBJECT, format_args!("{host}, port {port}: this server answers")),
+        Err(error) => report.problem(SUBJECT, format_args!("{host}, port {port}: {error}"), remedy(&error)),
     }
 }
 

@@ -53,6 +53,19 @@ fn a_healthy_server_that_runs() {
 }
 
 #[test]
+fn the_health_check_of_a_container() {
+    let place = healthy();
+    let silent = place.run(["check", "--local"]);
+    assert_eq!(silent.code, Some(1));
+    assert!(silent.stdout.contains("problem  address: 127.0.0.1, port "), "{}", silent.stdout);
+    let _server = place.start([]);
+    let answers = place.run(["check", "--local"]);
+    assert_eq!(answers.code, Some(0));
+    assert!(answers.stdout.starts_with("ok       address: 127.0.0.1, port "), "{}", answers.stdout);
+    assert_eq!(Place::empty().run(["check", "--local"]).code, Some(1));
+}
+
+#[test]
 fn no_server() {
     let place = Place::empty();
     let ended = place.run(["check"]);

@@ -67,7 +67,7 @@ const COMMANDS: [(&[&str], &str, &[&str]); 19] = [
     (&["delete"], "Usage: smp-server delete", &[]),
     (&["cert"], "Usage: smp-server cert [OPTIONS]", &["-a, --sign-algorithm <ALG>", "--cn <FQDN>"]),
     (&["address"], "Usage: smp-server address [OPTIONS]", &["--qr", "--svg <FILE>", "--png <FILE>"]),
-    (&["check"], "Usage: smp-server check", &[]),
+    (&["check"], "Usage: smp-server check [OPTIONS]", &["--local"]),
     (&["password"], "Usage: smp-server password [OPTIONS]", &["--random", "--none", "--password <PASSWORD>"]),
     (&["backup"], "Usage: smp-server backup FILE", &[]),
     (&["restore"], "Usage: smp-server restore FILE", &[]),

@@ -1,13 +1,6 @@
 //! The hosting guide of June 2023, step by step, as an operator follows it: its commands, its unit, its settings in the form
 //! `key: value`, its nine columns of statistics. Only directories and ports are those of the test, and there is no second user.
 
-#[allow(dead_code, reason = "shared with other test programs, each of which needs its part")]
-#[path = "../harness/mod.rs"]
-mod harness;
-
-mod host;
-mod unit;
-
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
@@ -24,9 +17,9 @@ use smp_config::certificates::Credentials;
 use smp_config::settings::Settings;
 use smp_store::files::RealFiles;
 
-use harness::party::Recipient;
-use host::Host;
-use unit::Unit;
+use crate::harness::party::Recipient;
+use crate::host::Host;
+use crate::unit::Unit;
 
 /// The service of the guide; `Restart=vždy` is a translation of `always`.
 const UNIT: &str = r#"[Unit]
