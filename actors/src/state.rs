@@ -138,7 +138,10 @@ impl State {
         for recovered in restoration.recovered() {
             warn!(logger, "the previous start was interrupted: took back {}", recovered.display());
         }
-        if let Some(stranded) = restoration.stranded_messages()? {
+        // With the journal there is no messages log that could be missing beside its backup.
+        if matches!(place.messages, MessagesKept::Saved)
+            && let Some(stranded) = restoration.stranded_messages()?
+        {
             warn!(
                 logger,
                 "{} was left by a start that failed; if messages are missing, stop the server and rename it",

@@ -5,6 +5,7 @@
 mod harness;
 
 mod container;
+mod documents;
 mod guide_2023;
 mod host;
 mod install;
