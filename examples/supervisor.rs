@@ -273,9 +273,7 @@ async fn panicking_metrics(metrics: SocketAddr, log: &Log) -> Outcome {
 
 /// The web site panics, and then the connection of one browser: the next one has the page.
 async fn panicking_web(site: SocketAddr, log: &Log) -> Outcome {
-    for (point, says) in
-        [(FaultPoint::Web, "Web restarted"), (FaultPoint::WebConnection, "Web failed")]
-    {
+    for (point, says) in [(FaultPoint::Web, "Web restarted"), (FaultPoint::WebConnection, "Web failed")] {
         log.say("the web site panics");
         arm(point);
         let mut page = String::new();

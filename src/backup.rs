@@ -56,7 +56,9 @@ pub fn run(directories: &Directories, arguments: &BackupArguments) -> ExitCode {
         Ok((files, bytes)) => {
             say!("{}: {files} files, {bytes} bytes before compression", path.display());
             say!("Whoever has this file can be this server: keep it where nobody else can read it.");
-            say!("Do not start this server again once another one runs from the backup: both would change the same queues.");
+            say!(
+                "Do not start this server again once another one runs from the backup: both would change the same queues."
+            );
             ExitCode::SUCCESS
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

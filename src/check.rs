@@ -50,7 +50,11 @@ fn check_all(directories: &Directories) -> ExitCode {
         Ok((settings, warnings)) => {
             report.fine("settings", format_args!("{} can be used", directories.ini().display()));
             for warning in warnings {
-                report.warning("settings", &warning, "change the setting, or leave it as it is if that is what you want");
+                report.warning(
+                    "settings",
+                    &warning,
+                    "change the setting, or leave it as it is if that is what you want",
+                );
             }
             Some(settings)
         }

@@ -46,7 +46,9 @@ pub fn run() -> ExitCode {
         page.control("SS", ["smp-server", command.as_str()]);
         verbatim(&mut page, &help(&[command.as_ref()]));
     }
-    for (title, entries) in [("FILES", &FILES[..]), ("ENVIRONMENT", &VARIABLES), ("SIGNALS", &SIGNALS), ("EXIT STATUS", &EXIT)] {
+    for (title, entries) in
+        [("FILES", &FILES[..]), ("ENVIRONMENT", &VARIABLES), ("SIGNALS", &SIGNALS), ("EXIT STATUS", &EXIT)]
+    {
         page.control("SH", [title]);
         for (term, meaning) in entries {
             page.control("TP", []).text([bold(*term)]).text([roman(*meaning)]);

@@ -43,7 +43,9 @@ pub fn run(directories: &Directories, arguments: &PasswordArguments) -> ExitCode
         PasswordArguments { password: Some(password), .. } => PasswordChoice::Given(password.clone()),
         PasswordArguments { .. } => match interview::password() {
             Ok(choice) => choice,
-            Err(error) => return fail(format_args!("password NOT changed: {error}; use --random, --none or --password")),
+            Err(error) => {
+                return fail(format_args!("password NOT changed: {error}; use --random, --none or --password"));
+            }
         },
     };
     let password = match choice {

@@ -149,7 +149,8 @@ fn write(path: &Path, entry: &mut Entry<'_, impl Read>, directories: &Directorie
 
 /// Files belong to whoever owns the directories: the user of the server, also if root restores it.
 fn give_to_owner(path: &Path, directories: &Directories) -> io::Result<()> {
-    let owner = fs::metadata(if path.starts_with(&directories.state) { &directories.state } else { &directories.config })?;
+    let owner =
+        fs::metadata(if path.starts_with(&directories.state) { &directories.state } else { &directories.config })?;
     let metadata = fs::metadata(path)?;
     if (metadata.uid(), metadata.gid()) == (owner.uid(), owner.gid()) {
         return Ok(());

@@ -169,8 +169,18 @@ impl Server {
     }
 
     async fn live(self, sockets: Sockets, ready: impl FnOnce(RunningServer)) -> Result<EndReason, StartError> {
-        let Self { settings, directories, credential, resolver, state, threads, clock, handle_signals, version, logger } =
-            self;
+        let Self {
+            settings,
+            directories,
+            credential,
+            resolver,
+            state,
+            threads,
+            clock,
+            handle_signals,
+            version,
+            logger,
+        } = self;
         let State {
             directory,
             services,

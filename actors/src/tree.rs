@@ -230,7 +230,8 @@ impl Tree {
     fn listen_everywhere(&mut self, soil: &Soil, shared: &Shared, sockets: Vec<PortSockets>, ports: &[Arc<PortStats>]) {
         let tls = Arc::clone(&self.tls);
         for (PortSockets { port, transport, bound }, stats) in sockets.into_iter().zip(ports) {
-            let door = shared.door.as_ref().filter(|(shared_port, _)| *shared_port == port && transport == Transport::Tls);
+            let door =
+                shared.door.as_ref().filter(|(shared_port, _)| *shared_port == port && transport == Transport::Tls);
             for BoundAddress { address, sockets } in bound {
                 for (home, (socket, arbiter)) in sockets.into_iter().zip(&self.arbiters).enumerate() {
                     let sessions = soil.session_context(home, shared);

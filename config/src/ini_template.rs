@@ -182,7 +182,9 @@ fn web(page: &mut Page, directories: &Directories, options: &InitOptions) {
     page.comment("Directory for the pages about this server and for connection links, generated at each start.");
     let site = options.web_path.clone().unwrap_or_else(|| directories.web_site());
     page.setting("static_path", &site.display());
-    page.comment("Port for plain HTTP, and addresses on which it and a separate port for HTTPS are open. Default: all.");
+    page.comment(
+        "Port for plain HTTP, and addresses on which it and a separate port for HTTPS are open. Default: all.",
+    );
     page.example("http", "8000");
     page.example("bind", "127.0.0.1");
     page.comment(

@@ -20,7 +20,9 @@ const RENEW: &str = "run `smp-server cert`, then `systemctl reload smp-server`: 
 /// Looks at the identity, the server certificate and the web certificate.
 pub fn check(directories: &Directories, settings: Option<&Settings>, report: &mut Report) {
     match Credentials::load(directories) {
-        Ok(credentials) => report.fine(SUBJECT, format_args!("they belong together, identity {}", credentials.identity)),
+        Ok(credentials) => {
+            report.fine(SUBJECT, format_args!("they belong together, identity {}", credentials.identity))
+        }
         Err(CertificateError::StoredFingerprint) => report.problem(
             SUBJECT,
             format_args!(
@@ -40,7 +42,10 @@ pub fn check(directories: &Directories, settings: Option<&Settings>, report: &mu
     if directories.ca_key().exists() {
         report.warning(
             SUBJECT,
-            format_args!("{} is on this machine: whoever gets it can pretend to be this server", directories.ca_key().display()),
+            format_args!(
+                "{} is on this machine: whoever gets it can pretend to be this server",
+                directories.ca_key().display()
+            ),
             "keep a copy elsewhere and delete it here; it is needed only for `smp-server cert`",
         );
     }

@@ -46,15 +46,20 @@ fn check_directory(directory: &Path, report: &mut Report) -> bool {
             directory.display(),
             metadata.mode() & 0o7777
         );
-        let remedy = format!("run this as that user, or give the directory to the user of the server: {}",
-            chown(directory, "smp", "smp"));
+        let remedy = format!(
+            "run this as that user, or give the directory to the user of the server: {}",
+            chown(directory, "smp", "smp")
+        );
         report.problem(SUBJECT, what, remedy);
         return false;
     }
     let mut strangers = Vec::new();
     if let Err(error) = collect_strangers(directory, user, DEPTH, &mut strangers) {
-        report.problem(SUBJECT, format_args!("cannot read {}: {error}", directory.display()),
-            chown(directory, &user.to_string(), &group.to_string()));
+        report.problem(
+            SUBJECT,
+            format_args!("cannot read {}: {error}", directory.display()),
+            chown(directory, &user.to_string(), &group.to_string()),
+        );
         return false;
     }
     let Some((first, owner)) = strangers.first() else { return true };
@@ -90,7 +95,8 @@ fn check_secret(path: &Path, report: &mut Report) -> bool {
     if mode & 0o007 == 0 {
         return true;
     }
-    let what = format!("everybody on this machine may read the secrets in {} (mode {:o})", path.display(), mode & 0o777);
+    let what =
+        format!("everybody on this machine may read the secrets in {} (mode {:o})", path.display(), mode & 0o777);
     report.warning(SUBJECT, what, format_args!("chmod 600 {}", path.display()));
     false
 }

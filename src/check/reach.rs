@@ -32,7 +32,11 @@ fn runtime(report: &mut Report) -> Option<Runtime> {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => Some(runtime),
         Err(error) => {
-            report.problem(SUBJECT, format_args!("cannot connect to anything: {error}"), "check the limits of this shell");
+            report.problem(
+                SUBJECT,
+                format_args!("cannot connect to anything: {error}"),
+                "check the limits of this shell",
+            );
             None
         }
     }

@@ -55,12 +55,16 @@ fn check_store_log(path: &Path, report: &mut Report) {
             let summary = replayed.summary;
             let bad = summary.rejected + summary.errors;
             if bad > 0 {
-                let what = format!("{}: {bad} of {} lines are damaged or contradict others", path.display(), summary.lines);
+                let what =
+                    format!("{}: {bad} of {} lines are damaged or contradict others", path.display(), summary.lines);
                 let remedy = "the next start leaves these lines out and keeps the file as it was beside the new one; \
                               if queues are missing, restore the file from a backup";
                 report.warning(SUBJECT, what, remedy);
             }
-            report.fine(SUBJECT, format_args!("{} queues, {} services in {}", summary.queues, summary.services, path.display()));
+            report.fine(
+                SUBJECT,
+                format_args!("{} queues, {} services in {}", summary.queues, summary.services, path.display()),
+            );
         }
         Err(error) => {
             report.problem(SUBJECT, format_args!("cannot read {}: {error}", path.display()), "check the disk");
@@ -83,7 +87,11 @@ fn check_messages_log(path: &Path, report: &mut Report) {
     }
     if bad > 0 {
         let what = format!("{}: {bad} lines cannot be read", path.display());
-        report.problem(SUBJECT, what, "restore the file from a backup, or start once with `--skip-warnings` to do without them");
+        report.problem(
+            SUBJECT,
+            what,
+            "restore the file from a backup, or start once with `--skip-warnings` to do without them",
+        );
     }
     report.fine(SUBJECT, format_args!("{messages} messages in {}", path.display()));
 }

@@ -120,9 +120,8 @@ impl Browser {
         let png = element.screenshot().await.expect("it is visible");
         let picture = image::load_from_memory(&png).expect("it is a picture").to_luma8();
         let [width, height] = [picture.width(), picture.height()].map(|size| size as usize);
-        let mut picture = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| {
-            picture.as_raw()[y * width + x]
-        });
+        let mut picture =
+            rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| picture.as_raw()[y * width + x]);
         let codes = picture.detect_grids();
         assert_eq!(codes.len(), 1, "one code");
         codes[0].decode().expect("it can be read").1
@@ -146,11 +145,11 @@ impl Browser {
     /// Where everything was requested from since this was asked last, but for empty pages and data inside of pages.
     pub async fn requests(&self) -> Vec<String> {
         let entries = self.log("performance").await;
-        let messages = entries.iter().filter_map(|entry| serde_json::from_str::<Value>(entry["message"].as_str()?).ok());
+        let messages =
+            entries.iter().filter_map(|entry| serde_json::from_str::<Value>(entry["message"].as_str()?).ok());
         let requests = messages.filter(|message| message["message"]["method"] == "Network.requestWillBeSent");
-        let urls = requests.filter_map(|request| {
-            request["message"]["params"]["request"]["url"].as_str().map(str::to_owned)
-        });
+        let urls =
+            requests.filter_map(|request| request["message"]["params"]["request"]["url"].as_str().map(str::to_owned));
         let urls: Vec<_> = urls.filter(|url| !url.starts_with("about:") && !url.starts_with("data:")).collect();
         assert!(!urls.is_empty(), "the page itself was requested");
         urls

@@ -64,7 +64,8 @@ async fn pages_are_accessible_and_load_nothing_from_elsewhere() {
     let axe = fs::read_to_string(AXE).unwrap_or_else(|error| panic!("{AXE}: {error}; get it with npm pack axe-core"));
     for look in LOOKS {
         let browser = Browser::open(&look).await;
-        for (page, path) in [("information", "/"), ("address", SHORT_LINK), ("invitation", INVITATION), ("half", "/g")] {
+        for (page, path) in [("information", "/"), ("address", SHORT_LINK), ("invitation", INVITATION), ("half", "/g")]
+        {
             let origin = visitor.origin();
             browser.go(&format!("{origin}{path}")).await;
             keep(&format!("{page}-{}", look.name), &browser.screenshot().await);

@@ -42,8 +42,7 @@ fn the_code_is_shown_and_written() {
     place.run(["address", "--png", png.to_str().unwrap()]).succeeded();
     let picture = image::open(&png).unwrap().to_luma8();
     let [wide, high] = [picture.width(), picture.height()].map(|size| size as usize);
-    let mut picture =
-        rqrr::PreparedImage::prepare_from_greyscale(wide, high, |x, y| picture.as_raw()[y * wide + x]);
+    let mut picture = rqrr::PreparedImage::prepare_from_greyscale(wide, high, |x, y| picture.as_raw()[y * wide + x]);
     assert_eq!(picture.detect_grids()[0].decode().unwrap().1, address.trim_end());
     let again = place.run(["address", "--svg", path]);
     assert_eq!(again.code, Some(1));

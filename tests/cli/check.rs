@@ -85,7 +85,10 @@ fn fault_wrong_owner() {
     }
     let (what, remedy) = finding(&place, "problem", "wrong owner");
     assert!(what.contains(log.to_str().unwrap()), "{what}");
-    assert!(remedy.contains("sudo chown -R ") && remedy.ends_with(place.directories.state.to_str().unwrap()), "{remedy}");
+    assert!(
+        remedy.contains("sudo chown -R ") && remedy.ends_with(place.directories.state.to_str().unwrap()),
+        "{remedy}"
+    );
 }
 
 #[test]
@@ -186,7 +189,10 @@ fn fault_setting() {
     place.set("log_stats", "maybe");
     let line = place.line_of("log_stats = maybe");
     let (what, remedy) = finding(&place, "problem", "log_stats");
-    assert!(what.contains(&format!("smp-server.ini:{line}")) && remedy.contains("correct that line"), "{what} {remedy}");
+    assert!(
+        what.contains(&format!("smp-server.ini:{line}")) && remedy.contains("correct that line"),
+        "{what} {remedy}"
+    );
 
     let place = healthy();
     place.write_ini(place.ini().replace("[AUTH]\n", "[AUTH]\nnew_queue = on\n"));

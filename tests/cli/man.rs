@@ -10,7 +10,8 @@ fn the_manual_page_has_every_command() {
     let place = Place::empty();
     let page = place.run(["man"]).succeeded().stdout.clone();
     assert!(page.contains(".TH SMP-SERVER 1"), "{page}");
-    for command in ["init", "start", "delete", "cert", "check", "password", "backup", "restore", "journal", "database"] {
+    for command in ["init", "start", "delete", "cert", "check", "password", "backup", "restore", "journal", "database"]
+    {
         let section = page.split_once(&format!(".SS smp-server {command}\n"));
         let (_, section) = section.unwrap_or_else(|| panic!("{command} is not in {page}"));
         assert!(section.starts_with(".nf\n") && section.contains("Usage: smp\\-server"), "{section}");

@@ -80,8 +80,13 @@ async fn the_page_tells_what_the_settings_say() {
 /// Rows without a value are left out.
 #[tokio::test]
 async fn without_information() {
-    let server = Server::start_with(&[HTTP, ("STORE_LOG", "enable", "off"), ("STORE_LOG", "restore_messages", "off"),
-        ("STORE_LOG", "store_messages", "memory"), ("AUTH", "new_queues", "off")])
+    let server = Server::start_with(&[
+        HTTP,
+        ("STORE_LOG", "enable", "off"),
+        ("STORE_LOG", "restore_messages", "off"),
+        ("STORE_LOG", "store_messages", "memory"),
+        ("AUTH", "new_queues", "off"),
+    ])
     .await;
     let visitor = Visitor::of(&server).await;
     let page = visitor.get("/").await;
@@ -191,7 +196,10 @@ async fn every_answer_forbids_what_no_page_needs() {
     assert_eq!(packed.header("content-encoding"), "gzip");
     assert!(packed.body.starts_with(&[0x1f, 0x8b]) && packed.body.len() < whole.body.len());
     let head = visitor.ask("HEAD", "/media/style.css", &[]).await;
-    assert_eq!((head.status(), head.header("content-length"), head.body.len()), (200, &*whole.body.len().to_string(), 0));
+    assert_eq!(
+        (head.status(), head.header("content-length"), head.body.len()),
+        (200, &*whole.body.len().to_string(), 0)
+    );
     let since = [("if-modified-since", whole.header("last-modified"))];
     assert_eq!(visitor.ask("GET", "/media/style.css", &since).await.status(), 304);
 }

@@ -49,7 +49,8 @@ fn the_address_decides_what_is_made() {
         let ended = make(&host, &[("ADDR", address), ("PASS", "secret"), ("WEB_MANUAL", "1")]);
         assert!(ended.succeeded().stdout.contains("'maintenance' mode"), "{ended:?}");
         let ini = host.read("/etc/opt/simplex/smp-server.ini");
-        for line in lines.iter().chain(&["create_password = secret", "log_stats = on", "port = 5223", "# https = 443"]) {
+        for line in lines.iter().chain(&["create_password = secret", "log_stats = on", "port = 5223", "# https = 443"])
+        {
             assert!(ini.lines().any(|found| found == *line), "{line} is not in {ini}");
         }
         // The variables count once.
@@ -80,7 +81,11 @@ fn what_is_wrong_is_said() {
         (&[][..], "Please specify ADDR", "set ADDR to the host name"),
         (&[("ADDR", "localhost")], "ADDR=localhost is no address", "a name with a dot"),
         (&[("ADDR", "smp.example.org"), ("PASS", "p@ss")], "a password cannot contain '@'", "correct the variable"),
-        (&[("ADDR", "smp.example.org"), ("PASS", "two words")], "a password cannot contain ' '", "correct the variable"),
+        (
+            &[("ADDR", "smp.example.org"), ("PASS", "two words")],
+            "a password cannot contain ' '",
+            "correct the variable",
+        ),
     ] {
         let host = volumes();
         let ended = make(&host, variables);

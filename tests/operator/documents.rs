@@ -41,7 +41,10 @@ fn sorted(text: &str) -> Vec<&str> {
 }
 
 fn find<'a>(outputs: &'a [String], words: &str) -> &'a str {
-    outputs.iter().find(|output| output.contains(words)).unwrap_or_else(|| panic!("{words:?} is nowhere in {outputs:#?}"))
+    outputs
+        .iter()
+        .find(|output| output.contains(words))
+        .unwrap_or_else(|| panic!("{words:?} is nowhere in {outputs:#?}"))
 }
 
 #[test]
@@ -99,8 +102,10 @@ fn moving_from_the_reference_and_back() {
 #[test]
 fn the_security_guide() {
     let host = Host::new();
-    host.sh("sudo deploy/install && sudo -u smp smp-server init --yes --fqdn localhost && sudo systemctl start smp-server")
-        .succeeded();
+    host.sh(
+        "sudo deploy/install && sudo -u smp smp-server init --yes --fqdn localhost && sudo systemctl start smp-server",
+    )
+    .succeeded();
     let outputs = follow(&host, "security.md");
     find(&outputs, "0 problems, ");
     assert!(host.read("/etc/opt/simplex/smp-server.ini").contains("\nmax_connections = 20000\n"));

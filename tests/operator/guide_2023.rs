@@ -91,9 +91,17 @@ fn commands_are_explained(host: &Host) {
         assert!(help.succeeded().stdout.contains("Usage: "), "{help:?}");
     }
     let help = host.sh("sudo su smp -c \"smp-server init -h\"").stdout;
-    for option in ["-l, --store-log", "-s, --daily-stats", "-a, --sign-algorithm", "--ip", "-n, --fqdn", "--no-password",
-        "--password", "-y, --yes", "-h, --help"]
-    {
+    for option in [
+        "-l, --store-log",
+        "-s, --daily-stats",
+        "-a, --sign-algorithm",
+        "--ip",
+        "-n, --fqdn",
+        "--no-password",
+        "--password",
+        "-y, --yes",
+        "-h, --help",
+    ] {
         assert!(help.contains(option), "{option}: {help}");
     }
 }
@@ -141,7 +149,9 @@ fn in_the_form_of_the_guide(host: &Host) {
     let ini = host.read("/etc/opt/simplex/smp-server.ini");
     let mut lines: Vec<_> = ini.lines().map(|line| line.replacen(" = ", ": ", 1)).collect();
     for line in &mut lines {
-        for (key, value) in [("port", port.as_str()), ("host", "127.0.0.1"), ("log_stats", "on"), ("control_port", "5224")] {
+        for (key, value) in
+            [("port", port.as_str()), ("host", "127.0.0.1"), ("log_stats", "on"), ("control_port", "5224")]
+        {
             if line.starts_with(&format!("{key}: ")) {
                 *line = format!("{key}: {value}");
             }

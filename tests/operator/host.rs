@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 /// Programs that administer a machine, for somebody who has none: other users become the one who runs the test, the firewall
 /// opens nothing, and `cargo` has built already. `$ROOT` is the machine.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("sudo", "if [ \"$1\" = -u ]; then shift 2; fi\nexec \"$@\""),
     // su smp -c COMMAND
     ("su", "shift; exec sh \"$@\""),
@@ -21,10 +21,14 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("ufw", "exit 0"),
     ("firewall-cmd", "exit 0"),
     ("cargo", "exit 0"),
+    ("journalctl", "cat \"$ROOT/var/log/smp-server.log\""),
     ("systemd-analyze", "exit 0"),
     // Without owner and group.
-    ("install", "while [ $# -gt 0 ]; do case $1 in -o | -g) shift 2 ;; -m) mode=$2; shift 2 ;; *) break ;; esac; done\n\
-        cp \"$1\" \"$2.new\"\nchmod \"$mode\" \"$2.new\"\nmv \"$2.new\" \"$2\""),
+    (
+        "install",
+        "while [ $# -gt 0 ]; do case $1 in -o | -g) shift 2 ;; -m) mode=$2; shift 2 ;; *) break ;; esac; done\n\
+        cp \"$1\" \"$2.new\"\nchmod \"$mode\" \"$2.new\"\nmv \"$2.new\" \"$2\"",
+    ),
     ("certbot", CERTBOT),
     ("systemctl", SYSTEMCTL),
 ];
@@ -191,8 +195,12 @@ impl Host {
 
     pub fn answer(&self, command: &str, input: &str) -> Ended {
         let mut shell = self.shell(command);
-        let mut child =
-            shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("there is a shell");
+        let mut child = shell
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("there is a shell");
         let mut stdin = child.stdin.take().expect("standard input is piped");
         // A program that does not read it all may have ended.
         let _ = stdin.write_all(input.as_bytes());
@@ -201,5 +209,4 @@ impl Host {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it is text");
         Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
-
 }

@@ -135,12 +135,7 @@ pub struct HttpsCredential {
 impl HttpsCredential {
     /// No certificate yet.
     pub fn new(certificate: &Path, key: &Path) -> Self {
-        Self {
-            certificate: certificate.into(),
-            key: key.into(),
-            current: RwLock::default(),
-            seen: Mutex::default(),
-        }
+        Self { certificate: certificate.into(), key: key.into(), current: RwLock::default(), seen: Mutex::default() }
     }
 
     /// The certificate in use.
@@ -155,7 +150,8 @@ impl HttpsCredential {
 
     /// Loads the files if they are not those that were tried last. Reads the disk.
     pub fn reload(&self) -> Reloaded {
-        let written = [&self.certificate, &self.key].map(|path| fs::metadata(path).and_then(|data| data.modified()).ok());
+        let written =
+            [&self.certificate, &self.key].map(|path| fs::metadata(path).and_then(|data| data.modified()).ok());
         let mut seen = self.seen.lock();
         if seen.replace(written) == Some(written) {
             return Reloaded::Unchanged;

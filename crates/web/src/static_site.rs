@@ -18,10 +18,7 @@ const ASSETS: [(&str, &[u8]); 7] = [
     ("media/link.mjs", include_bytes!("../assets/link.mjs")),
     ("media/lean-qr.mjs", include_bytes!("../assets/lean-qr/lean-qr.mjs")),
     ("media/lean-qr-svg.mjs", include_bytes!("../assets/lean-qr/lean-qr-svg.mjs")),
-    (
-        "well-known/apple-app-site-association",
-        include_bytes!("../assets/well-known/apple-app-site-association"),
-    ),
+    ("well-known/apple-app-site-association", include_bytes!("../assets/well-known/apple-app-site-association")),
     ("well-known/assetlinks.json", include_bytes!("../assets/well-known/assetlinks.json")),
 ];
 
