@@ -207,12 +207,11 @@ impl Acceptor {
         let parts = &self.parts;
         let accepted = match self.accept(stream).await {
             Ok(Some(accepted)) => accepted,
-            Ok(None) => return,
             Err(error) if parts.log_tls_errors => {
                 info!(parts.logger, "port {}: {error}", parts.port);
                 return;
             }
-            Err(_) => return,
+            Ok(None) | Err(_) => return,
         };
         match parts.handshake.run(accepted, async |request| parts.services.identify(request).await).await {
             Ok(session) => {

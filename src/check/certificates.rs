@@ -21,7 +21,7 @@ const RENEW: &str = "run `smp-server cert`, then `systemctl reload smp-server`: 
 pub fn check(directories: &Directories, settings: Option<&Settings>, report: &mut Report) {
     match Credentials::load(directories) {
         Ok(credentials) => {
-            report.fine(SUBJECT, format_args!("they belong together, identity {}", credentials.identity))
+            report.fine(SUBJECT, format_args!("they belong together, identity {}", credentials.identity));
         }
         Err(CertificateError::StoredFingerprint) => report.problem(
             SUBJECT,

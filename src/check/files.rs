@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, Mode, access};
 use smp_config::paths::Directories;
 
 use super::report::Report;
@@ -92,7 +92,7 @@ fn collect_strangers(directory: &Path, user: u32, depth: usize, found: &mut Vec<
 
 fn check_secret(path: &Path, report: &mut Report) -> bool {
     let Some(mode) = fs::metadata(path).ok().as_ref().map(Metadata::mode) else { return true };
-    if mode & 0o007 == 0 {
+    if !Mode::from_raw_mode(mode).intersects(Mode::RWXO) {
         return true;
     }
     let what =

@@ -8,16 +8,20 @@ use std::process::ExitCode;
 pub struct Report {
     problems: usize,
     warnings: usize,
+    fine: usize,
+    skipped: usize,
 }
 
 impl Report {
     /// As it should be.
     pub fn fine(&mut self, subject: &str, what: impl Display) {
+        self.fine += 1;
         say!("ok       {subject}: {what}");
     }
 
     /// Not looked at, and why.
     pub fn skipped(&mut self, subject: &str, why: impl Display) {
+        self.skipped += 1;
         say!("skipped  {subject}: {why}");
     }
 
@@ -35,8 +39,9 @@ impl Report {
 
     /// The sum of it.
     pub fn finish(self) -> ExitCode {
-        let Self { problems, warnings } = self;
-        say!("\n{problems} problem{}, {warnings} warning{}", plural(problems), plural(warnings));
+        let Self { problems, warnings, fine, skipped } = self;
+        let (s, of_warnings) = (plural(problems), plural(warnings));
+        say!("\n{problems} problem{s}, {warnings} warning{of_warnings}, {fine} ok, {skipped} not checked");
         if problems == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }

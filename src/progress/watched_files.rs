@@ -93,9 +93,9 @@ impl Read for ReadFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read(buffer)?;
         if count == 0 {
-            self.progress.finish()
+            self.progress.finish();
         } else {
-            self.progress.advance(count as u64)
+            self.progress.advance(count as u64);
         }
         Ok(count)
     }

@@ -109,7 +109,7 @@ async fn metrics_of_the_reference_and_of_the_work() {
     assert_eq!(commands, expected.map(|(command, count)| (command, count.to_owned())), "and no refused SUB");
 
     let actors = values(&samples, "smp_server_actor_up");
-    let single = ["Expirer", "Notifications", "Relays", "StatsCollector", "StoreLogWriter"].map(str::to_owned);
+    let single = ["Expirer", "Notifications", "Relays", "StatsCollector", "StoreLogWriter", "Web"].map(str::to_owned);
     let mut expected: Vec<_> =
         single.into_iter().chain(numbered("Listener", 2)).chain(numbered("QueueRegistry", 2)).collect();
     expected.sort_unstable();

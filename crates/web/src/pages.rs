@@ -19,19 +19,15 @@ struct InformationPage<'a> {
     hosting_type: Option<String>,
     persistence: &'static str,
     retention: String,
-    stats_enabled: bool,
-    new_queues: bool,
-    password: bool,
+    stats_enabled: &'static str,
+    new_queues: &'static str,
+    password: &'static str,
     version: &'a str,
     ini: &'static str,
 }
 
-impl InformationPage<'_> {
-    /// A method, because templates call those only.
-    #[allow(clippy::unused_self)]
-    fn yes_or_no(&self, answer: &bool) -> &'static str {
-        if *answer { "Yes" } else { "No" }
-    }
+fn yes_or_no(answer: bool) -> &'static str {
+    if answer { "Yes" } else { "No" }
 }
 
 /// What the server says about itself. `version` is that of the program.
@@ -46,9 +42,9 @@ pub fn information(settings: &Settings, version: &str) -> Result<String, RenderE
         }),
         persistence: Persistence::of(settings).words(),
         retention: settings.message_ttl().map_or_else(|| "Ever".to_owned(), retention),
-        stats_enabled: settings.store_log.log_stats,
-        new_queues: settings.auth.new_queues,
-        password: settings.auth.create_password.is_some(),
+        stats_enabled: yes_or_no(settings.store_log.log_stats),
+        new_queues: yes_or_no(settings.auth.new_queues),
+        password: yes_or_no(settings.auth.create_password.is_some()),
         version,
         ini: "smp-server.ini",
     };

@@ -135,18 +135,18 @@ fn candidates(path: &str) -> Option<Vec<PathBuf>> {
     }
     let is_hidden = |name: &&OsStr| name.as_encoded_bytes().starts_with(b".");
     match names.split_first() {
-        Some((first, rest)) if *first == OsStr::new(WELL_KNOWN) && !rest.iter().any(|name| is_hidden(&name)) => {
+        Some((first, rest)) if *first == OsStr::new(WELL_KNOWN) && !rest.iter().any(is_hidden) => {
             let rest: PathBuf = rest.iter().collect();
             Some(vec![Path::new(WELL_KNOWN).join(&rest), Path::new(WELL_KNOWN_GENERATED).join(&rest)])
         }
-        _ if names.iter().any(|name| is_hidden(&name)) => None,
+        _ if names.iter().any(is_hidden) => None,
         _ => Some(vec![names.iter().collect()]),
     }
 }
 
 fn uri(relative: &Path, is_directory: bool) -> Result<Uri, io::Error> {
     let mut path = String::from("/");
-    for name in relative.iter() {
+    for name in relative {
         let name = name.to_str().ok_or(io::ErrorKind::InvalidInput)?;
         path.extend(utf8_percent_encode(name, SEGMENT));
         path.push('/');
