@@ -47,13 +47,13 @@ pub fn run(directories: &Directories, command: JournalCommand) -> ExitCode {
         return ExitCode::FAILURE;
     }
     match command {
-        JournalCommand::Import => import(directories),
+        JournalCommand::Import => import(directories, settings.store_log.encrypt),
         JournalCommand::Export => export(directories),
         JournalCommand::Delete => delete(directories),
     }
 }
 
-fn import(directories: &Directories) -> ExitCode {
+fn import(directories: &Directories, encrypt: bool) -> ExitCode {
     let (messages_log, reference) = (directories.messages_log(), directories.reference_journal());
     let sources: Vec<_> = [messages_log, reference].into_iter().filter(|source| source.exists()).collect();
     if sources.is_empty() {
@@ -66,7 +66,7 @@ fn import(directories: &Directories) -> ExitCode {
     if !is_confirmed("Messages not imported") {
         return ExitCode::FAILURE;
     }
-    match conversion::import(&files(), &directories.state) {
+    match conversion::import(&files(), &directories.state, encrypt) {
         Ok(Moved { messages, queues, incomplete }) => {
             say!("Import completed: {messages} messages, {queues} queues");
             if incomplete > 0 {

@@ -110,13 +110,7 @@ impl Totals {
 }
 
 /// Clients work while the disk fails and works again; then everything that waits is looked at.
-async fn play(
-    owners: Vec<Owner>,
-    address: &ServerAddress,
-    faults: &Faults,
-    log: &Log,
-    rng: &mut Rng,
-) -> Vec<Owner> {
+async fn play(owners: Vec<Owner>, address: &ServerAddress, faults: &Faults, log: &Log, rng: &mut Rng) -> Vec<Owner> {
     let over = Arc::new(AtomicBool::new(false));
     let working: Vec<_> = owners
         .into_iter()

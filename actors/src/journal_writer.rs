@@ -193,6 +193,9 @@ impl JournalWriter {
             }
             return;
         }
+        if let Some(Err(failure)) = self.work(context, Journal::bury_keys) {
+            error!(self.logger, "{failure}; keys of delivered messages are not destroyed yet");
+        }
         self.reclaim(context);
     }
 

@@ -94,6 +94,8 @@ fn store_log(page: &mut Page, options: &InitOptions) {
     page.example("db_deleted_ttl", "21");
     page.comment("Where messages are kept: memory (a killed server loses them), journal (it does not) or database.");
     page.setting("store_messages", "memory");
+    page.comment("Seal messages in the journal with keys that are destroyed with them.");
+    page.example("encrypt", "on");
     page.comment("Save undelivered messages and notifications when the server stops, and restore them when it starts.");
     page.setting("restore_messages", on_off(options.store_log));
     page.comment("How long undelivered messages and notifications live, and when expired messages are removed.");

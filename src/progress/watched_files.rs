@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use smp_store::files::{Files, LogFile, ReadAt, RealFiles};
+use smp_store::files::{Files, LogFile, ReadAt, RealFiles, SlotFile};
 
 use super::Progress;
 
@@ -57,6 +57,10 @@ impl Files for WatchedFiles {
 
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
         RealFiles.open_append(path)
+    }
+
+    fn open_slots(&self, path: &Path) -> io::Result<Box<dyn SlotFile>> {
+        RealFiles.open_slots(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

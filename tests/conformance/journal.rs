@@ -11,7 +11,7 @@ use smp_client::protocol::response::Response;
 use crate::harness::event::assert_quiet;
 use crate::harness::ini::{IN_MEMORY, Setting};
 use crate::harness::party::{Recipient, Sender};
-use crate::harness::request::{DEL, SUB, auth, err};
+use crate::harness::request::{DEL, SUB, auth, err, ok};
 use crate::harness::server::Server;
 use crate::harness::state::MESSAGES;
 
@@ -223,4 +223,64 @@ async fn answers_come_before_what_follows_from_them() {
         queue.acknowledge(&message).await;
     }
     assert_quiet(&queue.client).await;
+}
+
+/// All files of the server with their content.
+fn raw_files(directory: &std::path::Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = fs::read_dir(directory).expect("it is a directory").map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| {
+            if path.is_dir() { raw_files(&path) } else { vec![(path.clone(), fs::read(&path).unwrap_or_default())] }
+        })
+        .collect()
+}
+
+fn found_in(server: &Server, bytes: &[u8]) -> Vec<PathBuf> {
+    let files = raw_files(&server.state_file("."));
+    let found = files.into_iter().filter(|(_, content)| content.windows(bytes.len()).any(|window| window == bytes));
+    found.map(|(path, _)| path).collect()
+}
+
+fn keys(server: &Server) -> Vec<Vec<u8>> {
+    let table = fs::read(server.state_file("smp-server-journal/keys")).expect("there are keys");
+    let keys = table.chunks_exact(72).map(|slot| slot[32..64].to_vec());
+    keys.filter(|key| key.iter().any(|byte| *byte != 0)).collect()
+}
+
+/// `encrypt = on`: messages are never readable on the disk, and their keys are gone after `ACK` and `DEL`.
+#[tokio::test]
+async fn what_was_acknowledged_or_deleted_cannot_be_recovered() {
+    const PLAIN: &[u8] = b"a text that is easy to find on a disk";
+    let mut server = Server::start_with(&[JOURNAL, ("STORE_LOG", "encrypt", "on")]).await;
+    let client = server.connect().await;
+    let (first, to_first) = Recipient::secured(&client, &client).await;
+    let (second, to_second) = Recipient::secured(&client, &client).await;
+    for sender in [&to_first, &to_second] {
+        for n in 0..3 {
+            sender.sends(&[PLAIN, &[b'0' + n]].concat()).await;
+        }
+    }
+    assert_eq!(found_in(&server, PLAIN), [] as [PathBuf; 0]);
+    let made = keys(&server);
+    assert_eq!(made.len(), 2, "one for each queue");
+    server.kill().await;
+    server.run().await;
+    assert_eq!(keys(&server), made);
+
+    let client = server.connect().await;
+    let bodies: Vec<_> = (0..3).map(|n| [PLAIN, &[b'0' + n]].concat()).collect();
+    takes_all(&first, &client, &bodies.iter().map(Vec::as_slice).collect::<Vec<_>>()).await;
+    assert_eq!(second.on(&client).ask(DEL).await, ok(second.id()));
+    while made.iter().any(|key| !found_in(&server, key).is_empty()) {
+        client.ping().await.expect("the server lives");
+    }
+    assert_eq!(found_in(&server, PLAIN), [] as [PathBuf; 0]);
+
+    // A queue goes on with another key, and an orderly end leaves none that is not needed.
+    to_first.on(&client).sends(PLAIN).await;
+    assert!(!made.contains(&keys(&server)[0]));
+    let first = first.on(&client);
+    first.takes(PLAIN).await;
+    server.stop().await;
+    assert_eq!(keys(&server), [] as [Vec<u8>; 0]);
 }

@@ -69,7 +69,7 @@ impl JournalWriter {
 fn move_all(journal: &mut Journal, directory: &Directory, portion: &[Placed]) -> Result<(), FileError> {
     let mut moved = Vec::new();
     for placed in portion.iter().filter(|placed| is_waiting(directory, placed)) {
-        match placed.body.read() {
+        match placed.body.read_stored() {
             Ok(body) => moved.push((placed, body)),
             // It stays where it is until it is delivered, which drops it with a word to the operator.
             Err(error) if error.source.kind() == std::io::ErrorKind::InvalidData => {}
@@ -102,7 +102,10 @@ fn settle(directory: &Directory, placed: &Placed, place: Filed) {
         && placed.is_place_of(message)
         && let StoredContent::Message { body, .. } = &mut message.content
     {
-        *body = MessageBody::Filed(place);
+        *body = match body {
+            MessageBody::Filed(from) => MessageBody::Filed(from.moved_to(place)),
+            MessageBody::Held(_) => MessageBody::Filed(place),
+        };
     }
 }
 

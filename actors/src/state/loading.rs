@@ -142,13 +142,17 @@ impl Loading<'_> {
         let (begin, path) = (Instant::now(), self.path.join(JOURNAL));
         note!(self.logger, "reading messages from {}", path.display());
         let oldest = if self.settings.store_log.expire_messages_on_start { self.oldest() } else { None };
-        let rules = ReplayRules { oldest, ..ReplayRules::default() };
+        let encrypt = self.settings.store_log.encrypt;
+        let rules = ReplayRules { oldest, encrypt, ..ReplayRules::default() };
         let mut replayed = journal::replay(&self.files, &path, rules, |id| known.contains(id))?;
         for (segment, bytes) in &replayed.damaged {
             warn!(self.logger, "{} has {bytes} damaged bytes; messages in them are lost", segment.display());
         }
         if replayed.torn > 0 {
             warn!(self.logger, "the journal ended with {} bytes of a message that was not accepted yet", replayed.torn);
+        }
+        if replayed.keyless > 0 {
+            warn!(self.logger, "{} sealed messages are left out, because their keys were destroyed", replayed.keyless);
         }
         let saved = self.saved_messages(restoration, known)?;
         replayed.expired += saved.expired;

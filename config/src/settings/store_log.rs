@@ -70,6 +70,8 @@ pub struct StoreLog {
     pub enable: bool,
     /// `sync`: when changes of queues are safe from a loss of power.
     pub sync: StoreLogSync,
+    /// `encrypt`, ours only: messages in the journal are sealed with keys that are destroyed with them.
+    pub encrypt: bool,
     /// `store_queues`, `store_messages`
     pub storage: Storage,
     /// `db_…`
@@ -98,6 +100,7 @@ impl StoreLog {
         Ok(Self {
             enable,
             sync: sync(section)?,
+            encrypt: section.on_off("encrypt")?.unwrap_or(false),
             storage: storage(section)?,
             database: database(section)?,
             restore_messages: section.on_off("restore_messages")?.unwrap_or(enable),

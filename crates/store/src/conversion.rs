@@ -58,10 +58,11 @@ pub struct Moved {
     pub incomplete: u64,
 }
 
-/// Moves the messages of the messages log, and of the journal files of the reference, to the journal. Both are set aside.
-pub fn import(files: &Arc<dyn Files>, state: &Path) -> Result<Moved, ConversionError> {
+/// Moves the messages of the messages log, and of the journal files of the reference, to the journal, where they are sealed if it
+/// encrypts. Both are set aside.
+pub fn import(files: &Arc<dyn Files>, state: &Path, encrypt: bool) -> Result<Moved, ConversionError> {
     let _lock = StateLock::acquire(state)?;
-    let (mut replayed, known) = open(files, state)?;
+    let (mut replayed, known) = open(files, state, encrypt)?;
     let mut restoration = Restoration::begin(Arc::clone(files), state)?;
     let rules = RestoreRules { oldest: None, quota: usize::MAX, skip_warnings: false };
     let saved = restoration.messages(&rules, |id| is_known(&known, id))?;
@@ -83,7 +84,7 @@ pub fn import(files: &Arc<dyn Files>, state: &Path) -> Result<Moved, ConversionE
 /// Copies the messages of the journal to a new messages log. The journal stays.
 pub fn export(files: &Arc<dyn Files>, state: &Path) -> Result<Moved, ConversionError> {
     let _lock = StateLock::acquire(state)?;
-    let (Replayed { queues, .. }, _) = open(files, state)?;
+    let (Replayed { queues, .. }, _) = open(files, state, false)?;
     let queues: Vec<(RecipientId, MessageQueue)> = queues.into_iter().collect();
     let lines = queues.iter().flat_map(|(id, messages)| messages.iter().map(|message| (*id, message)));
     let messages = messages_log::save(Arc::clone(files), state, lines)?;
@@ -115,10 +116,11 @@ pub fn adopt(
 }
 
 /// The journal and the IDs of all queues, in their order.
-fn open(files: &Arc<dyn Files>, state: &Path) -> Result<(Replayed, Vec<RecipientId>), ConversionError> {
+fn open(files: &Arc<dyn Files>, state: &Path, encrypt: bool) -> Result<(Replayed, Vec<RecipientId>), ConversionError> {
     let log = StoreLog::read(files.as_ref(), state)?;
     let known: Vec<_> = log.queues.iter().map(|queue| queue.recipient_id).collect();
-    let replayed = journal::replay(files, &state.join(JOURNAL), ReplayRules::default(), |id| is_known(&known, id))?;
+    let rules = ReplayRules { encrypt, ..ReplayRules::default() };
+    let replayed = journal::replay(files, &state.join(JOURNAL), rules, |id| is_known(&known, id))?;
     Ok((replayed, known))
 }
 

@@ -8,7 +8,7 @@ pub mod simulated;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 
 /// A file that grows at its end.
@@ -31,6 +31,14 @@ pub trait ReadAt: Send + Sync {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 }
 
+/// A file that is changed in place.
+pub trait SlotFile: Send {
+    /// Writes all of the bytes at `offset`, over what is there; a file that is too short grows.
+    fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Returns when content and length are on disk.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
 /// Operations on the files of one machine.
 pub trait Files: Send + Sync {
     /// Opens an existing file to be read from its start.
@@ -39,6 +47,8 @@ pub trait Files: Send + Sync {
     fn open_read_at(&self, path: &Path) -> io::Result<Box<dyn ReadAt>>;
     /// Opens a file to be appended to; creates it if missing.
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn LogFile>>;
+    /// Opens a file to be changed in place; creates it, for the owner alone, if missing.
+    fn open_slots(&self, path: &Path) -> io::Result<Box<dyn SlotFile>>;
     /// Creates an empty file in place of whatever has that name.
     fn create(&self, path: &Path) -> io::Result<Box<dyn LogFile>>;
     /// Renames atomically, replacing `to`.
@@ -70,6 +80,11 @@ impl Files for RealFiles {
 
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
         Ok(Box::new(OpenOptions::new().append(true).create(true).open(path)?))
+    }
+
+    fn open_slots(&self, path: &Path) -> io::Result<Box<dyn SlotFile>> {
+        let options = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        Ok(Box::new(options))
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
@@ -119,6 +134,16 @@ impl ReadAt for File {
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         FileExt::read_exact_at(self, buffer, offset)
+    }
+}
+
+impl SlotFile for File {
+    fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        FileExt::write_all_at(self, bytes, offset)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
     }
 }
 

@@ -16,6 +16,7 @@
 
 mod import;
 mod index;
+mod key_table;
 mod record;
 mod replay;
 mod segment;
@@ -30,6 +31,7 @@ pub use replay::{ReplayRules, Replayed, replay};
 pub use segment::Filed;
 
 use self::index::Index;
+use self::key_table::{KeyTable, QueueKey, SEAL_LENGTH};
 use self::record::{HEADER_LENGTH, Header, Kind};
 use self::segment::{Segment, index_path, segment_path};
 use crate::append_file::AppendFile;
@@ -69,6 +71,9 @@ pub struct Journal {
     next_segment: u64,
     next_sequence: u64,
     sizes: JournalSizes,
+    keys: KeyTable,
+    /// New messages are sealed.
+    encrypts: bool,
 }
 
 /// The segment that is written.
@@ -128,9 +133,18 @@ impl Placed {
 }
 
 impl Journal {
-    fn new(files: &Arc<dyn Files>, directory: &Path, sizes: JournalSizes) -> Self {
-        let (files, directory) = (Arc::clone(files), directory.to_path_buf());
-        Self { files, directory, sealed: VecDeque::new(), active: None, next_segment: 1, next_sequence: 1, sizes }
+    fn new(files: &Arc<dyn Files>, directory: &Path, rules: &ReplayRules, keys: KeyTable) -> Self {
+        Self {
+            files: Arc::clone(files),
+            directory: directory.to_path_buf(),
+            sealed: VecDeque::new(),
+            active: None,
+            next_segment: 1,
+            next_sequence: 1,
+            sizes: rules.sizes,
+            keys,
+            encrypts: rules.encrypt,
+        }
     }
 
     /// Appends all entries with one write, and returns where their bodies are now (`None` for removals and markers).
@@ -138,6 +152,9 @@ impl Journal {
     pub fn commit(&mut self, entries: &[Entry<'_>], sync: bool) -> Result<Vec<Option<Filed>>, FileError> {
         self.go_on_if_complete();
         let mut sequence = self.next_sequence;
+        // Numbers of a commit that fails are not used again: a key that it made must not be taken for the key of a later one.
+        self.next_sequence += entries.len() as u64;
+        let keys = self.keys_for(entries, sequence, sync)?;
         let active = match &mut self.active {
             Some(active) => active,
             None => {
@@ -148,10 +165,10 @@ impl Journal {
         let start = active.file.length();
         let mut bytes = Vec::with_capacity(entries.iter().map(Entry::length).sum());
         let mut placed = Vec::with_capacity(entries.len());
-        for entry in entries {
+        for (entry, key) in entries.iter().zip(keys) {
             let offset = u32::try_from(start + bytes.len() as u64).unwrap_or(u32::MAX);
-            let header = entry.write(&mut sequence, &mut bytes)?;
-            placed.push((offset, header));
+            let header = entry.write(key.as_deref(), &mut sequence, &mut bytes)?;
+            placed.push((offset, header, key));
         }
         active.file.append(&bytes)?;
         if sync && let Err(error) = active.file.sync() {
@@ -160,13 +177,46 @@ impl Journal {
             let _ = self.seal();
             return Err(error);
         }
-        self.next_sequence = sequence;
-        for (_, header) in placed.iter().filter(|(_, header)| header.kind == Kind::Removal) {
+        for (_, header, _) in placed.iter().filter(|(_, header, _)| header.kind == Kind::Removal) {
             for sealed in self.sealed.iter_mut().filter(|sealed| !sealed.markers.is_empty()) {
                 sealed.markers.remove(&header.message);
             }
         }
-        Ok(placed.into_iter().map(|(offset, header)| active.place(offset, &header)).collect())
+        let places =
+            placed.into_iter().map(|(offset, header, key)| Some(active.place(offset, &header)?.opened_with(key)));
+        Ok(places.collect())
+    }
+
+    /// The key of each message to be stored, if they are sealed; new ones are on disk then.
+    fn keys_for(
+        &mut self,
+        entries: &[Entry<'_>],
+        sequence: u64,
+        sync: bool,
+    ) -> Result<Vec<Option<Arc<QueueKey>>>, FileError> {
+        let (keys, encrypts) = (&mut self.keys, self.encrypts);
+        let key_of = |entry: &Entry<'_>| match entry {
+            Entry::Put(queue, StoredMessage { content: StoredContent::Message { .. }, .. }) if encrypts => {
+                Some(keys.key_for(queue, sequence))
+            }
+            _ => None,
+        };
+        let found: Vec<_> = entries.iter().map(key_of).collect();
+        if found.iter().any(Option::is_some) {
+            self.files.create_directory(&self.directory).map_err(FileError::on("create", &self.directory))?;
+            self.keys.write_new(sync)?;
+        }
+        Ok(found)
+    }
+
+    /// Destroys keys of queues that were drained or deleted before the last call of this. What was removed before that call
+    /// must have been committed. Returns whether there were any.
+    pub fn bury_keys(&mut self) -> Result<bool, FileError> {
+        if self.keys.all_live() {
+            return Ok(false);
+        }
+        self.sync()?;
+        self.keys.bury()
     }
 
     /// Opens the segment that is written first, so that nothing but space is needed to take messages.
@@ -179,12 +229,16 @@ impl Journal {
 
     /// What was committed without sync is on disk.
     pub fn sync(&mut self) -> Result<(), FileError> {
+        self.keys.sync()?;
         self.active.as_mut().map_or(Ok(()), |active| active.file.sync())
     }
 
     /// Everything is on disk, and the next start reads no bodies.
     pub fn close(mut self) -> Result<(), FileError> {
         self.seal()?;
+        while !self.keys.all_live() {
+            self.keys.bury()?;
+        }
         self.reclaim().map(drop)
     }
 
@@ -349,13 +403,15 @@ impl Entry<'_> {
     fn length(&self) -> usize {
         HEADER_LENGTH
             + match self {
-                Self::Put(_, StoredMessage { content: StoredContent::Message { body, .. }, .. }) => body.length(),
+                Self::Put(_, StoredMessage { content: StoredContent::Message { body, .. }, .. }) => {
+                    body.length() + SEAL_LENGTH
+                }
                 Self::Put(..) | Self::Remove(..) => 0,
                 Self::Move(_, body) => body.len(),
             }
     }
 
-    fn write(&self, sequence: &mut u64, out: &mut Vec<u8>) -> Result<Header, FileError> {
+    fn write(&self, key: Option<&QueueKey>, sequence: &mut u64, out: &mut Vec<u8>) -> Result<Header, FileError> {
         let (kind, body, queue, message, timestamp) = match self {
             Entry::Move(placed, body) => {
                 out.extend_from_slice(&placed.header.encode());
@@ -370,9 +426,12 @@ impl Entry<'_> {
             },
             Entry::Remove(queue, message) => (Kind::Removal, None, *queue, *message, 0),
         };
-        let body = body.as_deref().unwrap_or_default();
+        let plain = body.as_deref().unwrap_or_default();
+        let sealed = key.map(|key| key.seal(plain));
+        let body = sealed.as_deref().unwrap_or(plain);
         let header = Header {
             kind,
+            sealed: sealed.is_some(),
             body_length: u16::try_from(body.len()).unwrap_or(u16::MAX),
             sequence: *sequence,
             timestamp,
@@ -389,5 +448,5 @@ impl Entry<'_> {
 
 fn body_at(segment: &Arc<Segment>, offset: u32, header: &Header) -> Filed {
     let body = offset.saturating_add(u32::try_from(HEADER_LENGTH).unwrap_or(u32::MAX));
-    Filed::new(segment, body, header.body_length, header.body_checksum)
+    Filed::new(segment, body, header)
 }

@@ -12,7 +12,8 @@ use smp_store::journal::{Entry, Filed, Journal, JournalSizes, Placed, ReplayRule
 use smp_store::message_body::MessageBody;
 use smp_store::message_queue::{MessageQueue, StoredContent, StoredMessage};
 
-const RULES: ReplayRules = ReplayRules { oldest: None, sizes: JournalSizes { segment: 2_000, tolerated: 8_000 } };
+const RULES: ReplayRules =
+    ReplayRules { oldest: None, sizes: JournalSizes { segment: 2_000, tolerated: 8_000 }, encrypt: false };
 
 fn queue(n: u8) -> RecipientId {
     [n; 24].into()
@@ -310,4 +311,112 @@ fn a_full_disk_refuses_messages_and_takes_removals() {
     put(&mut journal, 1, &message(3));
     drop(journal);
     assert_eq!(contents(&open(&files, directory.path()).queues)[&[1; 24]], [message(3)]);
+}
+
+/// Whether these bytes are in any file of the directory.
+fn is_on_disk(directory: &Path, bytes: &[u8]) -> bool {
+    let mut files = std::fs::read_dir(directory).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+    files.any(|content| content.windows(bytes.len()).any(|window| window == bytes))
+}
+
+/// The keys in the key table: bytes 32 to 64 of each slot.
+fn keys(directory: &Path) -> Vec<Vec<u8>> {
+    let table = std::fs::read(directory.join("keys")).unwrap();
+    table.chunks_exact(72).map(|slot| slot[32..64].to_vec()).filter(|key| key.iter().any(|byte| *byte != 0)).collect()
+}
+
+fn open_sealed(files: &Arc<dyn Files>, directory: &Path) -> Replayed {
+    replay(files, directory, ReplayRules { encrypt: true, ..RULES }, |_| true).unwrap()
+}
+
+fn stored(n: u8, place: Option<Filed>) -> StoredMessage {
+    let body = MessageBody::Filed(place.expect("a message has a place"));
+    StoredMessage { content: StoredContent::Message { notify: n % 2 == 1, body }, ..message(n) }
+}
+
+#[test]
+fn sealed_messages_end_with_their_keys() {
+    let (directory, files) = real();
+    let directory = directory.path();
+    let mut journal = open_sealed(&files, directory).journal;
+    let mut waiting: Vec<_> = (1..=6).map(|n| stored(n, put(&mut journal, n % 2, &message(n)))).collect();
+    for n in 1..=6 {
+        assert!(!is_on_disk(directory, &vec![n; 50]), "the body of {n} is readable on the disk");
+    }
+    assert_eq!(keys(directory).len(), 2, "one for each queue");
+    assert!(!journal.bury_keys().unwrap(), "they are in use");
+    drop(journal);
+
+    // Another process reads them.
+    let Replayed { queues, mut journal, keyless, .. } = open_sealed(&files, directory);
+    assert_eq!((contents(&queues)[&[1; 24]].clone(), keyless), (vec![message(1), message(3), message(5)], 0));
+    let copy = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+
+    // The first queue drains: its key is destroyed, that of the other stays.
+    waiting.clear();
+    let before = keys(directory);
+    for n in [2, 4, 6] {
+        remove(&mut journal, 0, n);
+    }
+    let mut queues = queues;
+    queues.remove(&queue(0));
+    assert!(!journal.bury_keys().unwrap(), "the removals may have been committed after the queue was drained");
+    assert!(journal.bury_keys().unwrap());
+    let gone: Vec<_> = before.iter().filter(|key| !is_on_disk(directory, key)).collect();
+    assert_eq!((gone.len(), keys(directory).len()), (1, 1));
+    drop((queues, journal));
+
+    // Segments from before do not help whoever has no key.
+    std::fs::copy(directory.join("keys"), copy.path().join("keys")).unwrap();
+    let Replayed { queues, keyless, .. } = open_sealed(&files, copy.path());
+    assert_eq!((queues.len(), keyless), (1, 3));
+
+    // A queue that is used again has another key, in the place of the old one.
+    let Replayed { mut journal, .. } = open_sealed(&files, directory);
+    let _place = put(&mut journal, 0, &message(8));
+    let now = keys(directory);
+    assert!(now.len() == 2 && !now.contains(gone[0]));
+    assert_eq!(std::fs::metadata(directory.join("keys")).unwrap().len(), 144);
+}
+
+#[test]
+fn sealed_and_plain_messages_live_side_by_side() {
+    let (directory, files) = real();
+    let mut plain = open(&files, directory.path()).journal;
+    put(&mut plain, 1, &message(1));
+    drop(plain);
+    let mut sealed = open_sealed(&files, directory.path()).journal;
+    let _place = put(&mut sealed, 1, &message(2));
+    drop(sealed);
+    // What is sealed can be read after sealing was switched off.
+    let Replayed { journal: mut plain, queues: _waiting, .. } = open(&files, directory.path());
+    let _place = put(&mut plain, 1, &message(3));
+    plain.close().unwrap();
+    let Replayed { queues, .. } = open(&files, directory.path());
+    assert_eq!(contents(&queues)[&[1; 24]], [message(1), message(2), message(3)]);
+}
+
+/// A key that cannot be written is no key: the message is refused, and the next one has another.
+#[test]
+fn keys_on_a_failing_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let (files, faults) = FaultyFiles::new(Arc::new(RealFiles));
+    let files: Arc<dyn Files> = Arc::new(files);
+    let mut journal = open_sealed(&files, directory.path()).journal;
+    for operation in [Operation::Write, Operation::Sync] {
+        faults.fail(operation, Fault::NoSpace);
+        assert!(journal.commit(&[Entry::Put(&queue(1), &message(1))], true).is_err());
+        faults.heal();
+    }
+    let _place = put(&mut journal, 1, &message(2));
+    drop(journal);
+    let Replayed { queues, mut journal, .. } = open_sealed(&files, directory.path());
+    assert_eq!(contents(&queues)[&[1; 24]], [message(2)]);
+    journal.bury_keys().unwrap();
+    journal.bury_keys().unwrap();
+    assert_eq!(keys(directory.path()).len(), 1, "those of the refused messages are overwritten");
 }

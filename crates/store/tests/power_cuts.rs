@@ -16,7 +16,15 @@ use smp_store::journal::{Entry, Journal, JournalSizes, Placed, ReplayRules, Repl
 use smp_store::message_body::MessageBody;
 use smp_store::message_queue::{MessageQueue, StoredContent, StoredMessage};
 
-const RULES: ReplayRules = ReplayRules { oldest: None, sizes: JournalSizes { segment: 1_500, tolerated: 4_000 } };
+/// Every other seed is of a journal that seals its messages.
+fn rules(seed: u64) -> ReplayRules {
+    ReplayRules {
+        oldest: None,
+        sizes: JournalSizes { segment: 1_500, tolerated: 4_000 },
+        encrypt: seed.is_multiple_of(2),
+    }
+}
+
 const QUEUES: u32 = 3;
 const LIVES: usize = 4;
 const DEFAULT_CUTS: usize = 10_000;
@@ -70,11 +78,12 @@ impl Life<'_> {
     /// Until the machine stops.
     fn live(mut self, rng: &mut Rng) {
         loop {
-            let step = match rng.u32(..) % 10 {
+            let step = match rng.u32(..) % 11 {
                 0..6 => self.commit(rng),
                 6 => self.journal.reclaim().is_ok(),
                 7 => self.move_oldest(),
                 8 => self.journal.sync().is_ok(),
+                9 => self.journal.bury_keys().is_ok(),
                 _ => self.take_everything_of_one(rng),
             };
             if !step {
@@ -135,7 +144,7 @@ impl Life<'_> {
             message.is_some_and(|message| placed.is_place_of(message))
         };
         let alive: Vec<_> = sparse.iter().filter(waits).collect();
-        let Ok(bodies) = alive.iter().map(|placed| placed.body.read()).collect::<Result<Vec<_>, _>>() else {
+        let Ok(bodies) = alive.iter().map(|placed| placed.body.read_stored()).collect::<Result<Vec<_>, _>>() else {
             return false;
         };
         let entries: Vec<_> = alive.iter().zip(&bodies).map(|(placed, body)| Entry::Move(placed, body)).collect();
@@ -144,7 +153,8 @@ impl Life<'_> {
             for (placed, place) in alive.iter().zip(places) {
                 let found = self.queues.get_mut(placed.queue()).and_then(|queue| queue.find_mut(placed.message()));
                 if let Some(StoredMessage { content: StoredContent::Message { body, .. }, .. }) = found {
-                    *body = MessageBody::Filed(place.expect("a message has a place"));
+                    let MessageBody::Filed(from) = &*body else { panic!("it was stored") };
+                    *body = MessageBody::Filed(from.moved_to(place.expect("a message has a place")));
                 }
             }
         }
@@ -156,7 +166,7 @@ impl Life<'_> {
 /// Compares what is found with the model.
 fn check(disk: &SimulatedDisk, model: &Model, seed: u64) -> BTreeSet<u32> {
     let files: Arc<dyn Files> = Arc::new(disk.clone());
-    let Replayed { queues, .. } = replay(&files, directory(), RULES, |_| true).unwrap();
+    let Replayed { queues, .. } = replay(&files, directory(), rules(seed), |_| true).unwrap();
     let mut found = BTreeSet::new();
     for (id, queue) in &queues {
         let numbers: Vec<_> = queue.iter().map(number).collect();
@@ -187,7 +197,7 @@ fn lives(seed: u64) -> usize {
     for _ in 0..LIVES {
         disk.stop_after((rng.u32(..) % 60).into());
         let files: Arc<dyn Files> = Arc::new(disk.clone());
-        if let Ok(Replayed { journal, queues, .. }) = replay(&files, directory(), RULES, |_| true) {
+        if let Ok(Replayed { journal, queues, .. }) = replay(&files, directory(), rules(seed), |_| true) {
             let queues = queues.into_iter().collect();
             Life { journal, queues, model: &mut model, next: &mut next }.live(&mut rng);
         }

@@ -253,7 +253,7 @@ fn content(directory: &Path, name: &str) -> Vec<u8> {
 fn journal_files_of_the_reference_are_adopted_and_exported() {
     let expected = expected("journal");
     let state = copy_of(&reference("journal/state"));
-    let moved = conversion::import(&files(), state.path()).unwrap();
+    let moved = conversion::import(&files(), state.path(), false).unwrap();
     assert_eq!(moved.incomplete, 0);
     assert!(!state.path().join("messages").exists() && state.path().join("messages.bak").is_dir());
 
@@ -273,6 +273,6 @@ fn journal_files_of_the_reference_are_adopted_and_exported() {
     }
     assert_eq!(found, moved.messages);
     assert!(found > 100);
-    let again = conversion::import(&files(), state.path()).unwrap();
+    let again = conversion::import(&files(), state.path(), false).unwrap();
     assert_eq!(again.messages, 0, "what is in the journal already is not moved twice");
 }

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Files, LogFile, ReadAt};
+use super::{Files, LogFile, ReadAt, SlotFile};
 
 /// What may fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +139,12 @@ impl Files for FaultyFiles {
         self.inner.create(path).map(|file| self.wrap(file))
     }
 
+    fn open_slots(&self, path: &Path) -> io::Result<Box<dyn SlotFile>> {
+        self.faults.check(Operation::Open)?;
+        let inner = self.inner.open_slots(path)?;
+        Ok(Box::new(FaultySlots { inner, faults: self.faults.clone() }))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.faults.check(Operation::Rename)?;
         self.inner.rename(from, to)
@@ -182,6 +188,23 @@ impl ReadAt for FaultyReader {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.faults.check(Operation::ReadAt)?;
         self.inner.read_exact_at(buffer, offset)
+    }
+}
+
+struct FaultySlots {
+    inner: Box<dyn SlotFile>,
+    faults: Faults,
+}
+
+impl SlotFile for FaultySlots {
+    fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.faults.check(Operation::Write)?;
+        self.inner.write_all_at(bytes, offset)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.faults.check(Operation::Sync)?;
+        self.inner.sync()
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Files, LogFile, ReadAt};
+use super::{Files, LogFile, ReadAt, SlotFile};
 
 type Names = BTreeMap<PathBuf, usize>;
 
@@ -178,6 +178,18 @@ impl Files for SimulatedDisk {
         Ok(Box::new(SimulatedFile { disk: self.clone(), file }))
     }
 
+    fn open_slots(&self, path: &Path) -> io::Result<Box<dyn SlotFile>> {
+        let mut contents = self.lock();
+        contents.running()?;
+        let file = if let Ok(file) = contents.find(path) {
+            file
+        } else {
+            contents.change()?;
+            contents.add(path)
+        };
+        Ok(Box::new(SimulatedFile { disk: self.clone(), file }))
+    }
+
     fn create(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
         let mut contents = self.lock();
         contents.change()?;
@@ -247,6 +259,31 @@ impl ReadAt for SimulatedFile {
         let source = content.get(..buffer.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
         buffer.copy_from_slice(source);
         Ok(())
+    }
+}
+
+impl SlotFile for SimulatedFile {
+    /// A write that the stop of the machine interrupts stores half of its bytes.
+    fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut contents = self.disk.lock();
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let stopped = contents.change().err();
+        let interrupts = stopped.is_some() && !std::mem::replace(&mut contents.stopped, true);
+        let written = match (&stopped, interrupts) {
+            (None, _) => bytes,
+            (Some(_), true) => &bytes[..bytes.len() / 2],
+            (Some(_), false) => &[],
+        };
+        let content = &mut contents.files[self.file].current;
+        if !written.is_empty() {
+            content.resize(content.len().max(start + written.len()), 0);
+            content[start..start + written.len()].copy_from_slice(written);
+        }
+        stopped.map_or(Ok(()), Err)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        LogFile::sync(self)
     }
 }
 

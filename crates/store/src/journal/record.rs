@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0..4 | `SMPJ` |
 //! | 4 | 1 message, 2 message with notification, 3 quota marker, 4 removal of a message or marker |
-//! | 5 | 0 |
+//! | 5 | 1 if the body is sealed with the key of its queue, else 0 |
 //! | 6..8 | length of the body, 0 without one |
 //! | 8..16 | sequence number: order of messages, kept when a record is moved |
 //! | 16..24 | when the message was stored, seconds since 1970 |
@@ -16,6 +16,8 @@
 
 use smp_protocol::id::{MessageId, RecipientId};
 use smp_protocol::message::MAX_STORED_BODY;
+
+use super::key_table::SEAL_LENGTH;
 
 /// Length of a record without its body.
 pub const HEADER_LENGTH: usize = 80;
@@ -38,6 +40,8 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     pub kind: Kind,
+    /// The body is sealed, and 40 bytes longer.
+    pub sealed: bool,
     pub body_length: u16,
     pub sequence: u64,
     pub timestamp: i64,
@@ -57,6 +61,7 @@ impl Header {
             Kind::QuotaMarker => 3,
             Kind::Removal => 4,
         };
+        out[5] = self.sealed.into();
         out[6..8].copy_from_slice(&self.body_length.to_le_bytes());
         out[8..16].copy_from_slice(&self.sequence.to_le_bytes());
         out[16..24].copy_from_slice(&self.timestamp.to_le_bytes());
@@ -85,12 +90,18 @@ impl Header {
             4 => Kind::Removal,
             _ => return None,
         };
+        let (sealed, added) = match bytes[5] {
+            0 => (false, 0),
+            1 => (true, SEAL_LENGTH),
+            _ => return None,
+        };
         let body_length = u16::from_le_bytes([bytes[6], bytes[7]]);
-        if usize::from(body_length) > MAX_STORED_BODY {
+        if usize::from(body_length) > MAX_STORED_BODY + added {
             return None;
         }
         Some(Self {
             kind,
+            sealed,
             body_length,
             sequence: u64::from_le_bytes(array_at(bytes, 8)),
             timestamp: i64::from_le_bytes(array_at(bytes, 16)),
@@ -124,7 +135,7 @@ mod tests {
 
     fn header(kind: Kind, body_length: u16, sequence: u64, timestamp: i64, ids: ([u8; 24], [u8; 24])) -> Header {
         let (queue, message) = (ids.0.into(), ids.1.into());
-        Header { kind, body_length, sequence, timestamp, queue, message, body_checksum: 77 }
+        Header { kind, sealed: sequence % 2 == 1, body_length, sequence, timestamp, queue, message, body_checksum: 77 }
     }
 
     proptest! {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use smp_protocol::id::RecipientId;
 
 use super::index::{Index, scan};
+use super::key_table::{FoundKeys, KeyTable, QueueKey};
 use super::record::{Header, Kind};
 use super::segment::{Segment, segment_numbers, segment_path};
 use super::{Journal, JournalSizes, Sealed, body_at};
@@ -22,6 +23,8 @@ pub struct ReplayRules {
     pub oldest: Option<i64>,
     /// Space that the journal takes.
     pub sizes: JournalSizes,
+    /// New messages are sealed with a key of their queue.
+    pub encrypt: bool,
 }
 
 /// A journal and what is in it.
@@ -38,6 +41,8 @@ pub struct Replayed {
     pub damaged: Vec<(PathBuf, usize)>,
     /// Bytes of a write that did not end.
     pub torn: usize,
+    /// Messages that were sealed with keys that do not exist any more.
+    pub keyless: u64,
 }
 
 type Waiting = HashMap<RecipientId, Vec<(u64, StoredMessage)>>;
@@ -50,13 +55,15 @@ pub fn replay(
     rules: ReplayRules,
     mut known: impl FnMut(&RecipientId) -> bool,
 ) -> Result<Replayed, FileError> {
+    let (keys, found_keys) = KeyTable::open(files, directory)?;
     let mut replayed = Replayed {
-        journal: Journal::new(files, directory, rules.sizes),
+        journal: Journal::new(files, directory, &rules, keys),
         queues: HashMap::new(),
         stored: 0,
         expired: 0,
         damaged: Vec::new(),
         torn: 0,
+        keyless: 0,
     };
     let mut segments = Vec::new();
     for number in segment_numbers(files.as_ref(), directory)? {
@@ -80,12 +87,18 @@ pub fn replay(
                 if header.kind == Kind::QuotaMarker {
                     markers.insert(header.message);
                 }
-                replayed.add(segment, offset, &header, rules, &mut waiting);
+                replayed.add((segment, offset), &header, rules, &found_keys, &mut waiting);
             }
         }
         let (segment, length) = (Arc::clone(segment), segment.length()?);
         replayed.journal.sealed.push_back(Sealed { segment, length, puts, markers });
     }
+    let newest = found_keys.values().flatten().map(|(sequence, _)| sequence + 1).max().unwrap_or(0);
+    replayed.journal.next_sequence = replayed.journal.next_sequence.max(newest);
+    for (_, key) in found_keys.values().filter_map(|keys| keys.last()).filter(|(_, key)| Arc::strong_count(key) > 1) {
+        replayed.journal.keys.adopt(key);
+    }
+    drop(found_keys);
     replayed.queues = waiting.into_iter().map(|(queue, messages)| (queue, in_order(messages))).collect();
     replayed.stored = replayed.queues.values().flatten().filter(|message| !message.is_marker()).count() as u64;
     Ok(replayed)
@@ -115,14 +128,27 @@ impl Replayed {
         Ok((segment, found.index))
     }
 
-    fn add(&mut self, segment: &Arc<Segment>, offset: u32, header: &Header, rules: ReplayRules, waiting: &mut Waiting) {
+    fn add(
+        &mut self,
+        (segment, offset): (&Arc<Segment>, u32),
+        header: &Header,
+        rules: ReplayRules,
+        keys: &FoundKeys,
+        waiting: &mut Waiting,
+    ) {
         let content = match header.kind {
             Kind::Message { .. } if rules.oldest.is_some_and(|oldest| header.timestamp < oldest) => {
                 self.expired += 1;
                 return;
             }
             Kind::Message { notify } => {
-                StoredContent::Message { notify, body: MessageBody::Filed(body_at(segment, offset, header)) }
+                let key = key_of(header, keys);
+                if header.sealed && key.is_none() {
+                    self.keyless += 1;
+                    return;
+                }
+                let body = body_at(segment, offset, header).opened_with(key);
+                StoredContent::Message { notify, body: MessageBody::Filed(body) }
             }
             Kind::QuotaMarker => StoredContent::QuotaMarker,
             Kind::Removal => return,
@@ -130,6 +156,13 @@ impl Replayed {
         let message = StoredMessage { id: header.message, timestamp: header.timestamp, content };
         waiting.entry(header.queue).or_default().push((header.sequence, message));
     }
+}
+
+/// The newest key that was in use when the message was stored.
+fn key_of(header: &Header, keys: &FoundKeys) -> Option<Arc<QueueKey>> {
+    let keys = keys.get(&header.queue).filter(|_| header.sealed)?;
+    let (_, key) = keys.iter().rev().find(|(first, _)| *first <= header.sequence)?;
+    Some(Arc::clone(key))
 }
 
 /// A record that was being moved when the process ended is there twice.

@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::key_table::{QueueKey, SEAL_LENGTH, does_not_open};
+use super::record::Header;
 use crate::error::FileError;
 use crate::files::{Files, ReadAt};
 
@@ -48,29 +50,57 @@ impl Segment {
     }
 }
 
-/// A body in the journal: 24 bytes that name it. Cloning shares it.
+/// A body in the journal: 32 bytes that name it. Cloning shares it.
 #[derive(Clone)]
 pub struct Filed {
     segment: Arc<Segment>,
     offset: u32,
     checksum: u32,
+    /// As it is stored.
     length: u16,
+    /// Opens a sealed body.
+    key: Option<Arc<QueueKey>>,
 }
 
 impl Filed {
-    pub(super) fn new(segment: &Arc<Segment>, offset: u32, length: u16, checksum: u32) -> Self {
-        Self { segment: Arc::clone(segment), offset, checksum, length }
+    pub(super) fn new(segment: &Arc<Segment>, offset: u32, header: &Header) -> Self {
+        let Header { body_length: length, body_checksum: checksum, .. } = *header;
+        Self { segment: Arc::clone(segment), offset, checksum, length, key: None }
     }
 
-    /// Number of bytes.
+    /// The same place, opened with this key.
+    #[must_use]
+    pub(super) fn opened_with(self, key: Option<Arc<QueueKey>>) -> Self {
+        Self { key, ..self }
+    }
+
+    /// Another place of the same body.
+    #[must_use]
+    pub fn moved_to(&self, place: Self) -> Self {
+        place.opened_with(self.key.clone())
+    }
+
+    /// Number of bytes of the body.
     pub fn length(&self) -> usize {
-        usize::from(self.length)
+        usize::from(self.length) - if self.key.is_some() { SEAL_LENGTH } else { 0 }
     }
 
-    /// Reads the body and compares it with its checksum; one that differs is an error of kind
-    /// [`io::ErrorKind::InvalidData`].
+    /// Reads the body, compares it with its checksum, and opens it if it is sealed. One that differs or does not open is an error of
+    /// kind [`io::ErrorKind::InvalidData`].
     pub fn read(&self) -> Result<Vec<u8>, FileError> {
-        let mut body = vec![0; self.length()];
+        let stored = self.read_stored()?;
+        match &self.key {
+            None => Ok(stored),
+            Some(key) => {
+                let failed = |_| FileError::new("read", self.segment.path(), does_not_open());
+                key.open(stored).map_err(failed)
+            }
+        }
+    }
+
+    /// The body as it is stored.
+    pub fn read_stored(&self) -> Result<Vec<u8>, FileError> {
+        let mut body = vec![0; self.length.into()];
         self.segment.read(&mut body, self.offset.into())?;
         if crc32fast::hash(&body) == self.checksum {
             return Ok(body);
