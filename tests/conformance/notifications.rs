@@ -146,6 +146,28 @@ async fn notifier_keys_of_all_kinds() {
     }
 }
 
+/// Sender and recipient together must not be able to fill the memory: a queue holds four messages here, and what waits for its
+/// notifier is about the newest four.
+#[tokio::test]
+async fn notifications_of_messages_that_are_gone_do_not_pile_up() {
+    let server = Server::start().await;
+    let client = server.connect().await;
+    let (queue, sender) = Recipient::secured(&client, &client).await;
+    let notifier = queue.notifier().await;
+    let mut sent = Vec::new();
+    for n in 0..50 {
+        sender.notifies(&[n]).await;
+        sent.push(queue.takes(&[n]).await);
+    }
+    let n = server.connect().await;
+    let witness = Witness::new(&server, &n).await;
+    subscribes(&n, &notifier).await;
+    for id in sent.split_off(46) {
+        assert_eq!(notified(&n, &notifier).await, id);
+    }
+    witness.sees_nothing_else(&n).await;
+}
+
 /// Deleting what is not there changes nothing, so nothing is written.
 #[tokio::test]
 async fn deleting_no_notifier_is_not_logged() {

@@ -22,6 +22,9 @@ pub struct NotificationArea {
     services: Arc<Services>,
     /// A session with more transmissions waiting than this gets no notifications until the next cycle.
     session_limit: usize,
+    /// Notifications that wait for a notifier; the oldest go beyond that. A queue holds no more messages than this, so those that
+    /// go are about messages that were taken out.
+    quota: usize,
     notifiers: HashMap<NotifierId, Notifier>,
     /// Notifiers with a subscriber and something that waits for it.
     deliverable: HashSet<NotifierId>,
@@ -38,8 +41,8 @@ struct Notifier {
 
 impl NotificationArea {
     /// An area in which nothing waits.
-    pub fn new(stats: Arc<Stats>, services: Arc<Services>, session_limit: usize) -> Self {
-        Self { stats, services, session_limit, ..Self::default() }
+    pub fn new(stats: Arc<Stats>, services: Arc<Services>, session_limit: usize, quota: usize) -> Self {
+        Self { stats, services, session_limit, quota, ..Self::default() }
     }
 
     /// Makes a session the one that notifications go to. Another one is told that its subscription ended.
@@ -102,10 +105,13 @@ impl NotificationArea {
         let notifier = self.notifiers.entry(id).or_default();
         notifier.service = service;
         notifier.waiting.push_back(notification);
+        let is_too_many = notifier.waiting.len() > self.quota && notifier.waiting.pop_front().is_some();
         if notifier.subscriber.is_some() || service.is_some() {
             self.deliverable.insert(id);
         }
-        self.stats.notifications.waiting.change(1);
+        if !is_too_many {
+            self.stats.notifications.waiting.change(1);
+        }
     }
 
     /// The notifier is gone, and all that waits for it. Its subscriber is told, unless it is the session that caused this.

@@ -188,7 +188,12 @@ impl Loading<'_> {
         services: &Arc<Services>,
     ) -> Result<NotificationArea, StateError> {
         let limit = self.settings.limits.session_queue_size;
-        let mut area = NotificationArea::new(Arc::clone(stats), Arc::clone(services), limit);
+        let mut area = NotificationArea::new(
+            Arc::clone(stats),
+            Arc::clone(services),
+            limit,
+            self.settings.limits.message_queue_quota,
+        );
         if !place.keeps_notifications {
             return Ok(area);
         }

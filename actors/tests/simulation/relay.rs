@@ -144,7 +144,7 @@ impl Relay {
     pub fn new(shards: usize, services: Vec<ServiceRecord>) -> Self {
         let directory = Arc::new(Directory::new(shards));
         let known = Arc::new(Services::restored(services.clone()));
-        let area = Arc::new(Mutex::new(NotificationArea::new(Arc::default(), Arc::clone(&known), 1000)));
+        let area = Arc::new(Mutex::new(NotificationArea::new(Arc::default(), Arc::clone(&known), 1000, 128)));
         let mailboxes = Arc::new(Mailboxes((0..shards).map(|_| Mutex::default()).collect()));
         let (area_mailbox, unwritten) = (Arc::default(), Arc::default());
         let shard = |index| {

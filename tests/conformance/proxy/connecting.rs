@@ -125,6 +125,8 @@ async fn b_210_client_leaves_while_the_proxy_connects() {
     };
     let asking = [ask(&client), ask(&other)];
     silent.is_tried().await;
+    // Its answer comes when what was sent before has been taken up: now both wait for the attempt.
+    other.ping().await.unwrap();
     client.close().await;
     other.ping().await.unwrap();
     assert!(!asking[1].is_finished());
