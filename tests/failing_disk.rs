@@ -91,6 +91,41 @@ fn nothing_is_lost_on_a_failing_disk() {
     assert!(totals.refused > 0 && totals.complaints > 0, "the disk failed at the wrong times only: {totals:?}");
 }
 
+/// A failed sync leaves doubts about a file. The store log is written anew, and nobody has to start the server again.
+#[test]
+fn changes_of_queues_recover_from_a_failed_sync() {
+    let state = tempfile::tempdir().expect("there is room");
+    let chain = NewChain::generate(SignAlgorithm::Ed25519, "localhost").expect("certificates can be made");
+    let log = Log::default();
+    let made = run(state.path(), &chain, &log, async |address, faults| {
+        let client = connect(&address).await;
+        let create = async || client.create_queue(NewQueueOptions::default()).await;
+        let mut made = vec![create().await.expect("the disk works").recipient_id()];
+        faults.fail(Operation::Sync, Fault::InputOutput);
+        for _ in 0..2 {
+            let refused = create().await.map(drop);
+            assert!(matches!(refused, Err(ClientError::Server(ErrorType::Store(_)))), "{refused:?}");
+        }
+        faults.heal();
+        let accepted = async {
+            loop {
+                match create().await {
+                    Ok(queue) => return queue.recipient_id(),
+                    Err(error) => assert!(matches!(error, ClientError::Server(ErrorType::Store(_))), "{error}"),
+                }
+            }
+        };
+        made.push(timeout(GIVE_UP, accepted).await.expect("the log is written again"));
+        made
+    });
+    let told = log.told();
+    let position = |text: &str| told.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{told:#?}"));
+    let (complaint, rescue) = (position("changes of queues are refused"), position("compacted store log from"));
+    assert!(complaint < rescue && rescue < position("store log can be written again"), "{told:#?}");
+    let lines = std::fs::read_to_string(state.path().join("smp-server-store.log")).expect("it is there");
+    assert_eq!(lines.lines().filter(|line| line.starts_with("CREATE ")).count(), made.len(), "and no refused queue");
+}
+
 /// What happened, over all rounds.
 #[derive(Debug, Default)]
 struct Totals {

@@ -3,6 +3,8 @@
 //! It runs on a thread of its own, which its writes may block. What has piled up in its mailbox while one write was under way
 //! goes into the next write, so that the cost of a write (and of a sync) is shared by all who wait for it.
 
+mod compacting;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use slog::{Logger, error, info};
 use smp_config::settings::StoreLogSync;
 use smp_store::store_log::{StoreLog, StoreLogError};
 
+use self::compacting::Compaction;
 use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
 use crate::queue::ChangeToken;
@@ -31,24 +34,35 @@ pub struct StoreLogWriter {
     sync: StoreLogSync,
     /// A sync is due in a while.
     sync_due: bool,
+    compaction: Compaction,
     depth: Arc<MailboxDepth>,
     guard: Guard,
     logger: Logger,
 }
 
+/// What a writer is made from.
+pub struct StoreLogParts {
+    /// The open log.
+    pub log: StoreLog,
+    /// When lines are safe from a loss of power.
+    pub sync: StoreLogSync,
+    /// Bytes by which the log grows before it is compacted.
+    pub growth: u64,
+    /// Tells how many changes wait.
+    pub depth: Arc<MailboxDepth>,
+    /// Keeps panics inside.
+    pub guard: Guard,
+    /// Log of the server.
+    pub logger: Logger,
+}
+
 impl StoreLogWriter {
-    /// A writer of an open log; `depth` tells how many changes wait for it.
-    pub fn new(log: StoreLog, sync: StoreLogSync, depth: Arc<MailboxDepth>, guard: Guard, logger: Logger) -> Self {
-        Self {
-            log: Arc::new(Mutex::new(Some(log))),
-            pending: Vec::new(),
-            failing: false,
-            sync,
-            sync_due: false,
-            depth,
-            guard,
-            logger,
-        }
+    /// A writer of an open log.
+    pub fn new(parts: StoreLogParts) -> Self {
+        let StoreLogParts { log, sync, growth, depth, guard, logger } = parts;
+        let compaction = Compaction::new(log.length(), growth);
+        let log = Arc::new(Mutex::new(Some(log)));
+        Self { log, pending: Vec::new(), failing: false, sync, sync_due: false, compaction, depth, guard, logger }
     }
 
     /// Writes what is pending and tells those who wait.
@@ -70,8 +84,12 @@ impl StoreLogWriter {
             Some(Ok(())) => {
                 self.note_recovery();
                 self.sync_soon(context);
+                self.compact_if_grown(context);
             }
-            Some(Err(failure)) => self.note_failure(failure.as_ref()),
+            Some(Err(failure)) => {
+                self.note_failure(failure.as_ref());
+                self.compact_if_lost(context, failure.as_ref());
+            }
             None => context.stop(),
         }
         let result = if matches!(written, Some(Ok(()))) { Ok(()) } else { Err(WRITE_FAILED) };

@@ -1,5 +1,6 @@
 //! Ends of all kinds, and what a server finds when it starts again.
 
+use std::fs;
 use std::slice::from_ref;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use smp_client::{Client, Notifier};
 
 use crate::harness::ini::IN_MEMORY;
 use crate::harness::party::{Recipient, Sender, notified};
-use crate::harness::request::{DEL, OFF, QUE, auth, ed25519, err, key};
+use crate::harness::request::{DEL, OFF, QUE, auth, ed25519, err, key, ok};
 use crate::harness::server::Server;
 use crate::harness::state::{MESSAGES, NOTIFICATIONS, STORE_LOG};
 
@@ -261,4 +262,38 @@ async fn clients_see_the_end_of_the_server() {
     server.stop().await;
     let end = crate::harness::event::closed_by_server(&client).await;
     assert!(matches!(end, smp_client::Disconnection::Server), "{end}");
+}
+
+/// The store log is compacted while clients change queues, again and again; whatever ends the process then, all of it holds.
+#[tokio::test]
+async fn the_store_log_is_compacted_while_the_server_runs() {
+    let mut server = Server::start_with(&[("LIMITS", "store_log_growth", "1000")]).await;
+    let client = server.connect().await;
+    let (kept, sender) = Recipient::secured(&client, &client).await;
+    let mut compactions = 0;
+    let mut seen = 0;
+    while compactions < 3 {
+        let (queue, _) = Recipient::secured(&client, &client).await;
+        assert_eq!(queue.ask(DEL).await, ok(queue.id()));
+        let output = server.process().output().lines();
+        compactions += output[seen..].iter().filter(|line| line.contains("compacted store log from")).count();
+        seen = output.len();
+    }
+    let (last, _) = Recipient::secured(&client, &client).await;
+    let backups = fs::read_dir(server.state_file(".")).unwrap().map(|entry| entry.unwrap().file_name());
+    let backups = backups.filter(|name| name.to_str().unwrap().starts_with("smp-server-store.log.")).count();
+    assert!(backups <= 2, "{backups} backups; one of them may be removed just now");
+    server.kill().await;
+    server.run().await;
+    let client = server.connect().await;
+    for queue in [&kept, &last] {
+        assert!(queue.on(&client).info().await.secured);
+    }
+    sender.on(&client).sends(b"as before").await;
+    let lines = fs::read_to_string(server.state_file("smp-server-store.log")).unwrap();
+    assert_eq!(
+        lines.lines().filter(|line| line.starts_with("CREATE ")).count(),
+        2,
+        "deleted queues are not in the compacted log"
+    );
 }

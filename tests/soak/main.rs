@@ -68,7 +68,9 @@ async fn soak(storage: &str, end_of: impl Fn(u64) -> End) {
     let seed = variable("SMP_SOAK_SEED").unwrap_or_else(|| fastrand::u64(..));
     println!("SMP_SOAK_ROUNDS={rounds} SMP_SOAK_SEED={seed}");
     let mut rng = Rng::with_seed(seed);
-    let mut server = Server::start_with(&[("STORE_LOG", "store_messages", storage)]).await;
+    // Small enough to be compacted again and again while clients are at work.
+    let growth = ("LIMITS", "store_log_growth", "4000");
+    let mut server = Server::start_with(&[("STORE_LOG", "store_messages", storage), growth]).await;
     let mut queues: Vec<Arc<TrackedQueue>> = Vec::new();
     let (mut created, mut next_number) = (Vec::new(), 0);
     for round in 1..=rounds {

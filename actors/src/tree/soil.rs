@@ -39,7 +39,7 @@ use crate::sockets::Transport;
 use crate::state::Place;
 use crate::stats::{PortStats, Stats};
 use crate::stats_collector::{CollectorParts, StatsCollector};
-use crate::store_log_writer::{ShardLog, StoreLogWriter};
+use crate::store_log_writer::{ShardLog, StoreLogParts, StoreLogWriter};
 use crate::supervisor::{ChildReport, Tally};
 use crate::web::{Site, Web, WebDoor, WebParts, WebSockets};
 
@@ -133,8 +133,9 @@ impl Soil {
     pub fn store_log(&self, log: StoreLog, arbiter: &ArbiterHandle) -> Addr<StoreLogWriter> {
         let (depth, guard, logger) =
             (Arc::clone(&self.depths.changes), self.guard("StoreLogWriter"), self.logger.clone());
-        let sync = self.settings.store_log.sync;
-        Restarting::start_in_arbiter(arbiter, move |_| StoreLogWriter::new(log, sync, depth, guard, logger))
+        let (sync, growth) = (self.settings.store_log.sync, self.settings.limits.store_log_growth);
+        let parts = StoreLogParts { log, sync, growth, depth, guard, logger };
+        Restarting::start_in_arbiter(arbiter, move |_| StoreLogWriter::new(parts))
     }
 
     pub fn shard(

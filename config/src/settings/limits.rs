@@ -11,6 +11,8 @@ use crate::ini::{Section, SettingError};
 #[expect(missing_docs, reason = "the table documents every field once")]
 pub struct Limits {
     pub message_queue_quota: usize,
+    /// `store_log_growth`: bytes by which the store log grows before it is compacted.
+    pub store_log_growth: u64,
     /// `None`: as `expire_messages_days` says; `Some(None)`: for ever.
     pub message_ttl: Option<Option<Duration>>,
     pub message_expire_interval: Option<Duration>,
@@ -52,6 +54,7 @@ impl Limits {
         }
         Ok(Self {
             message_queue_quota: values.count("message_queue_quota"),
+            store_log_growth: values.count("store_log_growth") as u64,
             message_ttl: values.is_set("message_ttl").then(|| values.seconds_or_off("message_ttl")),
             message_expire_interval: values.seconds_or_off("message_expire_interval"),
             queue_idle_interval: values.seconds("queue_idle_interval"),

@@ -65,7 +65,7 @@ const fn number(
 
 /// Every key of `[LIMITS]`. Defaults are the reference's constants, where it has one.
 #[rustfmt::skip]
-pub const LIMITS: [Limit; 24] = [
+pub const LIMITS: [Limit; 25] = [
     number("message_queue_quota", "messages", "128", 1..=100_000,
         "Messages a queue holds; one more is replaced by a quota marker, and its sender waits"),
     Limit { name: "message_ttl", unit: "s", default: "[STORE_LOG] expire_messages_days",
@@ -74,6 +74,8 @@ pub const LIMITS: [Limit; 24] = [
     Limit { name: "message_expire_interval", unit: "s", default: "7200",
         allowed: Allowed::NumberOrOff(1..=YEAR),
         meaning: "How often all queues are searched for expired messages; off: never" },
+    number("store_log_growth", "bytes", "67108864", 1_000..=u32::MAX,
+        "The store log is compacted while the server runs when it has doubled and grown by this much"),
     number("queue_idle_interval", "s", "14400", 1..=YEAR,
         "Accepted for the reference, which closes its journal files of a queue then; the journal of this server has none"),
     number("ntf_ttl", "s", "[STORE_LOG] expire_ntfs_hours", 1..=u32::MAX,

@@ -12,6 +12,7 @@
 mod backups;
 mod compaction;
 mod open;
+mod while_open;
 
 use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use std::time::SystemTime;
 use thiserror::Error;
 
 pub use open::{Damage, OpenReport, Opened};
+pub use while_open::{CompactionDraft, CompactionPlan};
 
 use crate::append_file::AppendFile;
 use crate::atomic_file::sync_parent;
@@ -125,14 +127,24 @@ impl StoreLog {
         queues: impl IntoIterator<Item = impl Borrow<QueueRecord>>,
         now: SystemTime,
     ) -> Result<CompactionReport, StoreLogError> {
-        let files = self.files.as_ref();
         let path = self.directory.join(STORE_LOG);
-        let start = start_path(&path);
+        self.go_on_after_failed_swap(&path)?;
+        let compacted = Compacted::write(&self.files, &path, services, queues)?;
+        self.swap(compacted, &path, now)
+    }
+
+    fn go_on_after_failed_swap(&self, path: &Path) -> Result<(), FileError> {
+        let (files, start) = (self.files.as_ref(), start_path(path));
         if files.exists(&start).map_err(FileError::on("look for", &start))? {
             // An earlier compaction failed half-way: this is the log that is appended to.
-            files.rename(&start, &path).map_err(FileError::on("rename", &start))?;
+            files.rename(&start, path).map_err(FileError::on("rename", &start))?;
         }
-        let swapped = Compacted::write(&self.files, &path, services, queues)?.swap(files, &path, now)?;
+        Ok(())
+    }
+
+    fn swap(&mut self, compacted: Compacted, path: &Path, now: SystemTime) -> Result<CompactionReport, StoreLogError> {
+        let files = self.files.as_ref();
+        let swapped = compacted.swap(files, path, now)?;
         self.log = swapped.log;
         self.sync_lost = false;
         self.names_unsynced = swapped.synced.is_err();
@@ -151,6 +163,7 @@ mod tests {
     use crate::files::faulty::{Fault, Faults, FaultyFiles, Operation};
     use crate::log_record::LogRecord;
     use crate::log_record::samples::plain_queue;
+    use crate::record::QueueStatus;
 
     const NONE: &[ServiceRecord] = &[];
 
@@ -182,6 +195,12 @@ mod tests {
     fn create(n: u8) -> Vec<u8> {
         let mut line = Vec::new();
         LogRecord::Create(plain_queue(n)).write(&mut line);
+        line
+    }
+
+    fn suspend(n: u8) -> Vec<u8> {
+        let mut line = Vec::new();
+        LogRecord::Suspend(plain_queue(n).recipient_id).write(&mut line);
         line
     }
 
@@ -243,6 +262,35 @@ mod tests {
                     let queues = place.open().replayed.queues;
                     assert_eq!(queues.len(), 2 + usize::from(compact_again), "{operation:?} after {successes}");
                 }
+            }
+        }
+    }
+
+    /// Lines that come while the log is compacted are behind it, wherever that fails.
+    #[test]
+    fn compacting_while_lines_are_appended() {
+        for operation in [Operation::Open, Operation::Write, Operation::Sync, Operation::Rename, Operation::ReadAt] {
+            for successes in 0..8 {
+                let place = Place::new();
+                let mut log = place.open().log;
+                for n in 1..=3 {
+                    log.append(&create(n)).unwrap();
+                    log.append(&suspend(n)).unwrap();
+                }
+                let plan = log.plan_compaction();
+                log.append(&create(4)).unwrap();
+                let before = log.length();
+                place.faults.fail_after(successes, operation, Fault::NoSpace);
+                let compacted = plan.write().and_then(|draft| log.finish_compaction(draft, SystemTime::UNIX_EPOCH));
+                place.faults.heal();
+                let length = log.length();
+                log.append(&create(5)).unwrap();
+                log.sync().unwrap();
+                assert_eq!(compacted.is_ok(), length < before, "{operation:?} after {successes}");
+                let queues = place.open().replayed.queues;
+                assert_eq!(queues.len(), 5, "{operation:?} after {successes}");
+                let suspended = queues.iter().filter(|queue| queue.status == QueueStatus::Off).count();
+                assert_eq!(suspended, 3, "{operation:?} after {successes}");
             }
         }
     }

@@ -341,7 +341,7 @@ fn sealed_messages_end_with_their_keys() {
     let mut journal = open_sealed(&files, directory).journal;
     let mut waiting: Vec<_> = (1..=6).map(|n| stored(n, put(&mut journal, n % 2, &message(n)))).collect();
     for n in 1..=6 {
-        assert!(!is_on_disk(directory, &vec![n; 50]), "the body of {n} is readable on the disk");
+        assert!(!is_on_disk(directory, &[n; 50]), "the body of {n} is readable on the disk");
     }
     assert_eq!(keys(directory).len(), 2, "one for each queue");
     assert!(!journal.bury_keys().unwrap(), "they are in use");

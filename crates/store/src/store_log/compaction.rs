@@ -63,6 +63,28 @@ impl Compacted {
         Ok(Self { file, path })
     }
 
+    /// Adds whole lines.
+    pub(super) fn append(&mut self, lines: &[u8]) -> Result<(), FileError> {
+        let mut written = 0;
+        while written < lines.len() {
+            match self.file.write(&lines[written..]) {
+                Ok(0) => {
+                    let error = std::io::Error::from(std::io::ErrorKind::WriteZero);
+                    return Err(FileError::new("write", &self.path, error));
+                }
+                Ok(n) => written += n,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(FileError::new("write", &self.path, error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// What was added is on disk.
+    pub(super) fn sync(&mut self) -> Result<(), FileError> {
+        self.file.sync().map_err(FileError::on("sync", &self.path))
+    }
+
     /// Whether it says the same, byte for byte, as `log`.
     pub(super) fn equals(&self, files: &dyn Files, log: &Path) -> Result<bool, FileError> {
         let read = |path: &Path| files.open(path).map_err(FileError::on("read", path));

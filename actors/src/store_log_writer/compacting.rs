@@ -1,0 +1,122 @@
+//! Compacting the store log while the server runs: when most of it is about what is not so any more, and after a failed sync, which
+//! leaves doubts about the file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use actix::{AsyncContext, Context, Handler, Message};
+use slog::warn;
+use smp_config::settings::StoreLogSync;
+use smp_store::store_log::{CompactionDraft, StoreLog, StoreLogError};
+
+use super::StoreLogWriter;
+
+/// Between two attempts on a log that cannot be synced.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// When the log is to be compacted.
+pub(super) struct Compaction {
+    /// Length after the last one.
+    length: u64,
+    /// Bytes that are tolerated beyond that.
+    growth: u64,
+    /// One is under way.
+    is_running: bool,
+    /// When one was begun because of a failed sync.
+    last_rescue: Option<Instant>,
+    /// The log from before the last one. Only one of them is kept for each run: a busy server must not fill its disk with them.
+    backup: Option<PathBuf>,
+}
+
+impl Compaction {
+    pub(super) fn new(length: u64, growth: u64) -> Self {
+        Self { length, growth, is_running: false, last_rescue: None, backup: None }
+    }
+
+    fn is_due(&self, length: u64) -> bool {
+        !self.is_running && length > self.length.saturating_mul(2) && length > self.length.saturating_add(self.growth)
+    }
+}
+
+impl StoreLogWriter {
+    /// After lines were appended.
+    pub(super) fn compact_if_grown(&mut self, context: &mut Context<Self>) {
+        let length = self.log.lock().as_ref().map_or(0, StoreLog::length);
+        if self.compaction.is_due(length) {
+            self.begin_compaction(context);
+        }
+    }
+
+    /// After lines could not be appended. What was synced before is on the disk, and so it can be written anew; where lines are
+    /// answered without a sync, some may be lost, and the operator has to look.
+    pub(super) fn compact_if_lost(&mut self, context: &mut Context<Self>, failure: Option<&StoreLogError>) {
+        let is_lost = matches!(failure, Some(StoreLogError::SyncLost { .. })) && self.sync == StoreLogSync::Commit;
+        let is_soon = self.compaction.last_rescue.is_some_and(|at| at.elapsed() < PAUSE);
+        if is_lost && !is_soon && !self.compaction.is_running {
+            self.compaction.last_rescue = Some(Instant::now());
+            self.begin_compaction(context);
+        }
+    }
+
+    fn begin_compaction(&mut self, context: &mut Context<Self>) {
+        let Some(plan) = self.log.lock().as_ref().map(StoreLog::plan_compaction) else { return };
+        let writer = context.address();
+        let work = move || writer.do_send(Drafted(plan.write()));
+        match thread::Builder::new().name("store log compaction".to_owned()).spawn(work) {
+            Ok(_) => self.compaction.is_running = true,
+            Err(failure) => warn!(self.logger, "the store log is not compacted: {failure}"),
+        }
+    }
+}
+
+/// The compacted log lies beside the log.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Drafted(Result<CompactionDraft, StoreLogError>);
+
+impl Handler<Drafted> for StoreLogWriter {
+    type Result = ();
+
+    fn handle(&mut self, Drafted(draft): Drafted, context: &mut Self::Context) {
+        self.compaction.is_running = false;
+        if !self.pending.is_empty() {
+            let _ = self.commit(context);
+        }
+        let (log, last_backup) = (Arc::clone(&self.log), self.compaction.backup.clone());
+        let finished = self.guard.run(|| {
+            let mut log = log.lock();
+            // It is closed when the server ends: the next start compacts it.
+            let log = log.as_mut()?;
+            let before = log.length();
+            let report = draft.and_then(|draft| log.finish_compaction(draft, SystemTime::now()));
+            let removed = match (&report, &last_backup) {
+                (Ok(_), Some(backup)) => log.remove_backup(backup).err(),
+                _ => None,
+            };
+            Some((before, log.length(), report, removed))
+        });
+        match finished {
+            Some(Some((before, length, Ok(report), not_removed))) => {
+                self.compaction.length = length;
+                let backup = report.backup.display();
+                note!(
+                    self.logger,
+                    "compacted store log from {before} to {length} bytes, original state preserved as {backup}"
+                );
+                for failure in report.rotation_error.iter().chain(&not_removed) {
+                    warn!(self.logger, "{failure}; old backups stay");
+                }
+                self.compaction.backup = Some(report.backup);
+            }
+            Some(Some((before, _, Err(failure), _))) => {
+                // Tried again when it has grown as much once more.
+                self.compaction.length = before;
+                warn!(self.logger, "the store log is not compacted: {failure}");
+            }
+            Some(None) => {}
+            None => actix::ActorContext::stop(context),
+        }
+    }
+}
