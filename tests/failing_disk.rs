@@ -8,6 +8,9 @@
 //! The server runs in this process, on files that fail on command. A refused message may be there or not: its sender was told
 //! that it has to send it again.
 
+#[path = "harness/in_process.rs"]
+mod in_process;
+
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,15 +19,11 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use slog::{Drain, Logger, OwnedKVList, Record, o};
-use smp_actors::clock::Clock;
-use smp_actors::{RunningServer, Server, ServerParts, Sockets};
-use smp_client::protocol::address::{Host, KeyHash, ServerAddress};
+use smp_client::protocol::address::ServerAddress;
 use smp_client::protocol::error::ErrorType;
 use smp_client::protocol::message::Content;
 use smp_client::{Client, ClientError, Event, NewQueueOptions, Options, Queue, QueueSender, Received};
 use smp_config::certificates::{NewChain, SignAlgorithm};
-use smp_config::paths::Directories;
-use smp_config::settings::Settings;
 use smp_store::files::RealFiles;
 use smp_store::files::faulty::{Fault, Faults, FaultyFiles, Operation};
 use tokio::sync::Notify;
@@ -299,39 +298,11 @@ async fn connect(address: &ServerAddress) -> Client {
     Client::connect(address, &Options::default()).await.expect("it accepts")
 }
 
-/// Runs a server on this state while `meet` meets it; what `meet` returns.
+/// Runs a server on files that fail on command.
 fn run<T>(state: &Path, chain: &NewChain, log: &Log, meet: impl AsyncFnOnce(ServerAddress, Faults) -> T) -> T {
-    let (settings, _) = Settings::parse(Path::new("smp-server.ini"), SETTINGS).expect("the settings are right");
-    let parts = ServerParts {
-        settings,
-        directories: Directories { config: state.to_owned(), state: state.to_owned() },
-        credentials: chain.credentials(),
-        skip_warnings: false,
-        handle_signals: false,
-        version: "",
-        logger: Logger::root(log.clone().ignore_res(), o!()),
-    };
     let (files, faults) = FaultyFiles::new(Arc::new(RealFiles));
-    let (running, is_running) = tokio::sync::oneshot::channel();
-    let server = std::thread::spawn(move || {
-        let sockets = Sockets::bind(&parts.settings).expect("ports are free");
-        let server = Server::load_with(parts, Arc::new(files), Clock::system()).expect("the state is sound");
-        server.run(sockets, |server| drop(running.send(server))).expect("it ends well")
-    });
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let met = runtime.block_on(async {
-        let server = is_running.await.expect("it starts");
-        let met = meet(address(chain.identity(), &server), faults).await;
-        server.stop();
-        met
-    });
-    server.join().expect("it does not panic");
-    met
-}
-
-fn address(key_hash: KeyHash, server: &RunningServer) -> ServerAddress {
-    let port = Some(server.listening[0].port());
-    ServerAddress { key_hash, password: None, hosts: vec![Host::V4([127, 0, 0, 1].into())], port }
+    let logger = Logger::root(log.clone().ignore_res(), o!());
+    in_process::run(SETTINGS, state, chain, (Arc::new(files), logger), async |address| meet(address, faults).await)
 }
 
 /// What the server tells its operator.

@@ -1,17 +1,19 @@
 //! The journal writer panics while messages are written: only what it was writing is refused, and nothing is lost.
 
+#[path = "harness/in_process.rs"]
+mod in_process;
+
 use std::path::Path;
+use std::sync::Arc;
 
 use slog::{Discard, Logger, o};
 use smp_actors::faults::{FaultPoint, arm};
-use smp_actors::{EndReason, RunningServer, Server, ServerParts, Sockets};
-use smp_client::protocol::address::{Host, KeyHash, ServerAddress};
+use smp_client::protocol::address::ServerAddress;
 use smp_client::protocol::error::ErrorType;
 use smp_client::protocol::message::Content;
 use smp_client::{Client, ClientError, Event, NewQueueOptions, Options, Queue};
-use smp_config::certificates::{Credentials, NewChain, SignAlgorithm};
-use smp_config::paths::Directories;
-use smp_config::settings::Settings;
+use smp_config::certificates::{NewChain, SignAlgorithm};
+use smp_store::files::RealFiles;
 
 const SETTINGS: &str = "\
 [STORE_LOG]
@@ -25,32 +27,7 @@ websockets = off
 
 /// Runs a server on this state while `meet` meets it.
 fn run(state: &Path, chain: &NewChain, meet: impl AsyncFnOnce(ServerAddress)) {
-    let parts = parts(state, chain.credentials());
-    let (running, is_running) = tokio::sync::oneshot::channel();
-    let server = std::thread::spawn(move || {
-        let sockets = Sockets::bind(&parts.settings).expect("ports are free");
-        let server = Server::load(parts).expect("the state is sound");
-        server.run(sockets, |server| drop(running.send(server))).expect("it ends well")
-    });
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(async {
-        let server = is_running.await.expect("it starts");
-        meet(address(chain.identity(), &server)).await;
-        server.stop();
-    });
-    assert_eq!(server.join().expect("it does not panic"), EndReason::Requested);
-}
-
-fn parts(state: &Path, credentials: Credentials) -> ServerParts {
-    let (settings, _) = Settings::parse(Path::new("smp-server.ini"), SETTINGS).expect("the settings are right");
-    let directories = Directories { config: state.to_owned(), state: state.to_owned() };
-    let logger = Logger::root(Discard, o!());
-    ServerParts { settings, directories, credentials, skip_warnings: false, handle_signals: false, version: "", logger }
-}
-
-fn address(key_hash: KeyHash, server: &RunningServer) -> ServerAddress {
-    let port = Some(server.listening[0].port());
-    ServerAddress { key_hash, password: None, hosts: vec![Host::V4([127, 0, 0, 1].into())], port }
+    in_process::run(SETTINGS, state, chain, (Arc::new(RealFiles), Logger::root(Discard, o!())), meet);
 }
 
 async fn takes(client: &Client, queue: &Queue, expected: &[&[u8]]) {

@@ -142,6 +142,15 @@ impl Contents {
         self.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
+    fn find_or_add(&mut self, path: &Path) -> io::Result<usize> {
+        self.running()?;
+        if let Ok(file) = self.find(path) {
+            return Ok(file);
+        }
+        self.change()?;
+        Ok(self.add(path))
+    }
+
     fn add(&mut self, path: &Path) -> usize {
         self.files.push(Content::default());
         let file = self.files.len() - 1;
@@ -167,26 +176,12 @@ impl Files for SimulatedDisk {
     }
 
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
-        let mut contents = self.lock();
-        contents.running()?;
-        let file = if let Ok(file) = contents.find(path) {
-            file
-        } else {
-            contents.change()?;
-            contents.add(path)
-        };
+        let file = self.lock().find_or_add(path)?;
         Ok(Box::new(SimulatedFile { disk: self.clone(), file }))
     }
 
     fn open_slots(&self, path: &Path) -> io::Result<Box<dyn SlotFile>> {
-        let mut contents = self.lock();
-        contents.running()?;
-        let file = if let Ok(file) = contents.find(path) {
-            file
-        } else {
-            contents.change()?;
-            contents.add(path)
-        };
+        let file = self.lock().find_or_add(path)?;
         Ok(Box::new(SimulatedFile { disk: self.clone(), file }))
     }
 
