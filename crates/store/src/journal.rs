@@ -12,8 +12,9 @@
 //!   before a crash, is read to its end: a torn tail is cut off, a damaged record is left out and what follows it is found again.
 //! * **Full disk.** A reserve of 1 MiB is given up for the removals of messages that are still being taken out.
 //!
-//! Records are in [`record`], files in [`segment`] and [`index`].
+//! Records are in [`record`], files in [`segment`] and [`index`], keys of sealed messages in [`key_table`].
 
+mod entry;
 mod import;
 mod index;
 mod key_table;
@@ -25,20 +26,20 @@ use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use smp_protocol::id::{MessageId, RecipientId};
+use smp_protocol::id::MessageId;
 
+pub use entry::{Entry, Placed};
 pub use replay::{ReplayRules, Replayed, replay};
 pub use segment::Filed;
 
 use self::index::Index;
-use self::key_table::{KeyTable, QueueKey, SEAL_LENGTH};
+use self::key_table::{KeyTable, QueueKey};
 use self::record::{HEADER_LENGTH, Header, Kind};
 use self::segment::{Segment, index_path, segment_path};
 use crate::append_file::AppendFile;
 use crate::atomic_file::sync_parent;
 use crate::error::FileError;
 use crate::files::Files;
-use crate::message_body::MessageBody;
 use crate::message_queue::{StoredContent, StoredMessage};
 
 /// Bytes of headers at which a segment is complete whatever its length: they are held in memory until then.
@@ -92,44 +93,6 @@ struct Sealed {
     puts: usize,
     /// Quota markers that were not taken out: they have no body that refers to the segment.
     markers: HashSet<MessageId>,
-}
-
-/// Something to be written.
-pub enum Entry<'a> {
-    /// A message or marker of a queue.
-    Put(&'a RecipientId, &'a StoredMessage),
-    /// It was taken out.
-    Remove(&'a RecipientId, &'a MessageId),
-    /// A record goes to the end of the journal.
-    Move(&'a Placed, &'a [u8]),
-}
-
-/// A record of a message and where its body is.
-pub struct Placed {
-    header: Header,
-    /// The body.
-    pub body: Filed,
-}
-
-impl Placed {
-    /// The queue.
-    pub fn queue(&self) -> &RecipientId {
-        &self.header.queue
-    }
-
-    /// The message.
-    pub fn message(&self) -> &MessageId {
-        &self.header.message
-    }
-
-    /// Whether a message or marker that is in a queue now was read from here.
-    pub fn is_place_of(&self, message: &StoredMessage) -> bool {
-        match &message.content {
-            StoredContent::Message { body: MessageBody::Filed(filed), .. } => *filed == self.body,
-            StoredContent::Message { .. } => false,
-            StoredContent::QuotaMarker => self.header.kind == Kind::QuotaMarker && message.id == self.header.message,
-        }
-    }
 }
 
 impl Journal {
@@ -396,53 +359,6 @@ impl Sealed {
     fn alive(&self) -> u64 {
         let average = self.length / (self.puts.max(1) as u64);
         average.saturating_mul(self.messages() as u64).min(self.length)
-    }
-}
-
-impl Entry<'_> {
-    fn length(&self) -> usize {
-        HEADER_LENGTH
-            + match self {
-                Self::Put(_, StoredMessage { content: StoredContent::Message { body, .. }, .. }) => {
-                    body.length() + SEAL_LENGTH
-                }
-                Self::Put(..) | Self::Remove(..) => 0,
-                Self::Move(_, body) => body.len(),
-            }
-    }
-
-    fn write(&self, key: Option<&QueueKey>, sequence: &mut u64, out: &mut Vec<u8>) -> Result<Header, FileError> {
-        let (kind, body, queue, message, timestamp) = match self {
-            Entry::Move(placed, body) => {
-                out.extend_from_slice(&placed.header.encode());
-                out.extend_from_slice(body);
-                return Ok(placed.header);
-            }
-            Entry::Put(queue, message) => match &message.content {
-                StoredContent::Message { notify, body } => {
-                    (Kind::Message { notify: *notify }, Some(body.read()?), *queue, &message.id, message.timestamp)
-                }
-                StoredContent::QuotaMarker => (Kind::QuotaMarker, None, *queue, &message.id, message.timestamp),
-            },
-            Entry::Remove(queue, message) => (Kind::Removal, None, *queue, *message, 0),
-        };
-        let plain = body.as_deref().unwrap_or_default();
-        let sealed = key.map(|key| key.seal(plain));
-        let body = sealed.as_deref().unwrap_or(plain);
-        let header = Header {
-            kind,
-            sealed: sealed.is_some(),
-            body_length: u16::try_from(body.len()).unwrap_or(u16::MAX),
-            sequence: *sequence,
-            timestamp,
-            queue: *queue,
-            message: *message,
-            body_checksum: crc32fast::hash(body),
-        };
-        *sequence += 1;
-        out.extend_from_slice(&header.encode());
-        out.extend_from_slice(body);
-        Ok(header)
     }
 }
 
