@@ -61,7 +61,11 @@ impl StoreLogWriter {
     }
 
     fn begin_compaction(&mut self, context: &mut Context<Self>) {
-        let Some(plan) = self.log.lock().as_ref().map(StoreLog::plan_compaction) else { return };
+        let plan = match self.log.lock().as_ref().map(StoreLog::plan_compaction) {
+            Some(Ok(plan)) => plan,
+            Some(Err(failure)) => return warn!(self.logger, "the store log is not compacted: {failure}"),
+            None => return,
+        };
         let writer = context.address();
         let work = move || writer.do_send(Drafted(plan.write()));
         match thread::Builder::new().name("store log compaction".to_owned()).spawn(work) {
@@ -80,10 +84,11 @@ impl Handler<Drafted> for StoreLogWriter {
     type Result = ();
 
     fn handle(&mut self, Drafted(draft): Drafted, context: &mut Self::Context) {
-        self.compaction.is_running = false;
         if !self.pending.is_empty() {
+            // No other compaction begins meanwhile: this one is not over yet.
             let _ = self.commit(context);
         }
+        self.compaction.is_running = false;
         let (log, last_backup) = (Arc::clone(&self.log), self.compaction.backup.clone());
         let finished = self.guard.run(|| {
             let mut log = log.lock();

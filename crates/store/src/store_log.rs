@@ -46,6 +46,12 @@ pub enum StoreLogError {
         /// How many lines.
         rejected: u64,
     },
+    /// A compaction was overtaken by another one.
+    #[error("{} was replaced meanwhile", path.display())]
+    Replaced {
+        /// The log.
+        path: PathBuf,
+    },
     /// An earlier sync failed: the system may have dropped what was written before it.
     #[error("{} may have lost records in an earlier failed sync; check the disk, then restart or compact", path.display())]
     SyncLost {
@@ -74,11 +80,13 @@ pub struct StoreLog {
     sync_lost: bool,
     /// The names of the last compaction are not known to be on disk.
     names_unsynced: bool,
+    /// How often the log was replaced.
+    generation: u64,
 }
 
 impl StoreLog {
     fn new(files: Arc<dyn Files>, directory: &Path, log: AppendFile) -> Self {
-        Self { files, directory: directory.to_path_buf(), log, sync_lost: false, names_unsynced: false }
+        Self { files, directory: directory.to_path_buf(), log, sync_lost: false, names_unsynced: false, generation: 0 }
     }
 
     /// Where the log is.
@@ -146,6 +154,7 @@ impl StoreLog {
         let files = self.files.as_ref();
         let swapped = compacted.swap(files, path, now)?;
         self.log = swapped.log;
+        self.generation += 1;
         self.sync_lost = false;
         self.names_unsynced = swapped.synced.is_err();
         let (removed, rotation_error) = match backups::rotate(files, &self.directory, STORE_LOG, now) {
@@ -277,7 +286,7 @@ mod tests {
                     log.append(&create(n)).unwrap();
                     log.append(&suspend(n)).unwrap();
                 }
-                let plan = log.plan_compaction();
+                let plan = log.plan_compaction().unwrap();
                 log.append(&create(4)).unwrap();
                 let before = log.length();
                 place.faults.fail_after(successes, operation, Fault::NoSpace);
@@ -293,6 +302,23 @@ mod tests {
                 assert_eq!(suspended, 3, "{operation:?} after {successes}");
             }
         }
+    }
+
+    /// A second plan of the same log comes too late: its draft would lack what was appended to the log that took the place.
+    #[test]
+    fn a_draft_of_a_log_that_was_replaced_is_refused() {
+        let place = Place::new();
+        let mut log = place.open().log;
+        log.append(&create(1)).unwrap();
+        let (first, second) = (log.plan_compaction().unwrap(), log.plan_compaction().unwrap());
+        log.append(&create(2)).unwrap();
+        log.finish_compaction(first.write().unwrap(), SystemTime::UNIX_EPOCH).unwrap();
+        log.append(&create(3)).unwrap();
+        let late = second.write().unwrap();
+        let refused = log.finish_compaction(late, SystemTime::UNIX_EPOCH);
+        assert!(matches!(refused, Err(StoreLogError::Replaced { .. })));
+        log.append(&create(4)).unwrap();
+        assert_eq!(place.open().replayed.queues.len(), 4);
     }
 
     #[test]

@@ -22,44 +22,54 @@ const CHUNK: usize = 1024 * 1024;
 pub struct CompactionPlan {
     files: Arc<dyn Files>,
     path: PathBuf,
+    /// The log itself, whatever has its name later.
+    log: Box<dyn Read + Send>,
     length: u64,
+    generation: u64,
 }
 
 /// A compacted log, to which what was appended since is still to be added.
 pub struct CompactionDraft {
     compacted: Compacted,
     length: u64,
+    generation: u64,
 }
 
 impl CompactionPlan {
     /// Reads the log and writes it anew, aside. Takes memory for all queues while it works. Changes nothing that is in use.
     pub fn write(self) -> Result<CompactionDraft, StoreLogError> {
-        let Self { files, path, length } = self;
-        let file = files.open(&path).map_err(FileError::on("read", &path))?;
-        let reader = BufReader::with_capacity(CHUNK, file.take(length));
+        let Self { files, path, log, length, generation } = self;
+        let reader = BufReader::with_capacity(CHUNK, log.take(length));
         let replayed = replay(reader, |_| ()).map_err(FileError::on("read", &path))?;
         if replayed.summary.rejected > 0 || replayed.summary.torn {
             return Err(StoreLogError::Damaged { path, rejected: replayed.summary.rejected.max(1) });
         }
         let compacted = Compacted::write(&files, &path, &replayed.services, &replayed.queues)?;
-        Ok(CompactionDraft { compacted, length })
+        Ok(CompactionDraft { compacted, length, generation })
     }
 }
 
 impl StoreLog {
     /// What is in the log now.
-    pub fn plan_compaction(&self) -> CompactionPlan {
-        CompactionPlan { files: Arc::clone(&self.files), path: self.path().to_path_buf(), length: self.length() }
+    pub fn plan_compaction(&self) -> Result<CompactionPlan, FileError> {
+        let (files, path) = (Arc::clone(&self.files), self.path().to_path_buf());
+        let log = files.open(&path).map_err(FileError::on("read", &path))?;
+        Ok(CompactionPlan { files, path, log, length: self.length(), generation: self.generation })
     }
 
-    /// Adds what was appended since the plan, and replaces the log. After an error the old log is still in use and complete.
+    /// Adds what was appended since the plan, and replaces the log. After an error the old log is still in use and complete. A
+    /// draft of a log that was replaced meanwhile is refused: it knows nothing of what was appended to the new one.
     pub fn finish_compaction(
         &mut self,
         draft: CompactionDraft,
         now: SystemTime,
     ) -> Result<CompactionReport, StoreLogError> {
         let path = self.directory.join(STORE_LOG);
-        let CompactionDraft { mut compacted, length } = draft;
+        let CompactionDraft { mut compacted, length, generation } = draft;
+        if generation != self.generation {
+            compacted.discard(self.files.as_ref())?;
+            return Err(StoreLogError::Replaced { path });
+        }
         self.go_on_after_failed_swap(&path)?;
         let log = self.files.open_read_at(&path).map_err(FileError::on("read", &path))?;
         let (mut position, end) = (length, self.length());
