@@ -14,7 +14,6 @@ mod compaction;
 mod open;
 mod while_open;
 
-use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -29,7 +28,6 @@ use crate::atomic_file::sync_parent;
 use crate::error::FileError;
 use crate::files::Files;
 use crate::names::STORE_LOG;
-use crate::record::{QueueRecord, ServiceRecord};
 use compaction::{Compacted, start_path};
 
 /// Why the log cannot be used.
@@ -114,7 +112,7 @@ impl StoreLog {
     }
 
     /// Returns when everything appended so far is on disk (fdatasync). After a failed sync all further ones fail until
-    /// [`Self::compact`] has written everything anew: the system reports an error only once and may have dropped data.
+    /// [`Self::finish_compaction`] has replaced the log: the system reports an error only once and may have dropped data.
     pub fn sync(&mut self) -> Result<(), StoreLogError> {
         if self.sync_lost {
             return Err(StoreLogError::SyncLost { path: self.path().to_path_buf() });
@@ -125,20 +123,6 @@ impl StoreLog {
         }
         self.log.sync().inspect_err(|_| self.sync_lost = true)?;
         Ok(())
-    }
-
-    /// Replaces the log by `services` and `queues`, which must reflect everything appended so far; queues come in the
-    /// order of recipient IDs in the logs of the reference. After an error the old log is still in use and complete.
-    pub fn compact(
-        &mut self,
-        services: impl IntoIterator<Item = impl Borrow<ServiceRecord>>,
-        queues: impl IntoIterator<Item = impl Borrow<QueueRecord>>,
-        now: SystemTime,
-    ) -> Result<CompactionReport, StoreLogError> {
-        let path = self.directory.join(STORE_LOG);
-        self.go_on_after_failed_swap(&path)?;
-        let compacted = Compacted::write(&self.files, &path, services, queues)?;
-        self.swap(compacted, &path, now)
     }
 
     fn go_on_after_failed_swap(&self, path: &Path) -> Result<(), FileError> {
@@ -173,8 +157,6 @@ mod tests {
     use crate::log_record::LogRecord;
     use crate::log_record::samples::plain_queue;
     use crate::record::QueueStatus;
-
-    const NONE: &[ServiceRecord] = &[];
 
     struct Place {
         directory: tempfile::TempDir,
@@ -213,6 +195,11 @@ mod tests {
         line
     }
 
+    fn compact(log: &mut StoreLog) -> Result<CompactionReport, StoreLogError> {
+        let draft = log.plan_compaction()?.write()?;
+        log.finish_compaction(draft, SystemTime::UNIX_EPOCH)
+    }
+
     #[test]
     fn after_a_failed_sync_nothing_is_claimed_to_be_safe() {
         let place = Place::new();
@@ -223,7 +210,7 @@ mod tests {
         place.faults.heal();
         assert!(matches!(log.sync(), Err(StoreLogError::SyncLost { .. })));
         log.append(&create(2)).unwrap();
-        log.compact(NONE, &[plain_queue(1), plain_queue(2)], SystemTime::UNIX_EPOCH).unwrap();
+        compact(&mut log).unwrap();
         log.append(&create(3)).unwrap();
         log.sync().unwrap();
         assert_eq!(place.open().replayed.queues.len(), 3);
@@ -240,12 +227,12 @@ mod tests {
         assert!(matches!(log.append_synced(&create(3)), Err(StoreLogError::SyncLost { .. })));
         assert_eq!(place.open().replayed.queues.len(), 1);
         // If cutting fails, too, it is made good by the next append.
-        log.compact(NONE, &[plain_queue(1)], SystemTime::UNIX_EPOCH).unwrap();
+        compact(&mut log).unwrap();
         place.faults.fail(Operation::Sync, Fault::InputOutput);
         place.faults.fail(Operation::Truncate, Fault::InputOutput);
         log.append_synced(&create(2)).unwrap_err();
         place.faults.heal();
-        log.compact(NONE, &[plain_queue(1)], SystemTime::UNIX_EPOCH).unwrap();
+        compact(&mut log).unwrap();
         log.append_synced(&create(4)).unwrap();
         assert_eq!(place.open().replayed.queues.len(), 2);
     }
@@ -260,12 +247,12 @@ mod tests {
                     let mut log = place.open().log;
                     log.append(&create(1)).unwrap();
                     place.faults.fail_after(successes, operation, Fault::NoSpace);
-                    let _ = log.compact(NONE, &[plain_queue(1)], SystemTime::UNIX_EPOCH);
+                    let _ = compact(&mut log);
                     place.faults.heal();
                     log.append(&create(2)).unwrap();
                     log.sync().unwrap();
                     if compact_again {
-                        log.compact(NONE, &[plain_queue(1), plain_queue(2)], SystemTime::UNIX_EPOCH).unwrap();
+                        compact(&mut log).unwrap();
                         log.append(&create(3)).unwrap();
                     }
                     let queues = place.open().replayed.queues;

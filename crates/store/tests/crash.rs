@@ -13,10 +13,11 @@ use smp_store::message_queue::{StoredContent, StoredMessage};
 use smp_store::messages_log::{self, RestoreRules};
 use smp_store::names::{MESSAGES_LOG, NTFS_LOG, STATS_LOG, STORE_LOG};
 use smp_store::ntfs_log::{self, StoredNotification};
-use smp_store::record::{QueueRecord, ServiceRecord};
+use smp_store::record::QueueRecord;
 use smp_store::restoration::Restoration;
 use smp_store::stats::StatsSnapshot;
 use smp_store::stats_log;
+use smp_store::store_log::{CompactionReport, StoreLog, StoreLogError};
 use support::{lines, link, now, open, queue, state, try_open};
 
 const RULES: RestoreRules = RestoreRules { oldest: None, quota: 128, skip_warnings: false };
@@ -107,26 +108,29 @@ struct Promised {
     synced: usize,
 }
 
-/// Appends three queues, syncing now and then, with a compaction in between.
+fn compact(log: &mut StoreLog) -> Result<CompactionReport, StoreLogError> {
+    let draft = log.plan_compaction()?.write()?;
+    log.finish_compaction(draft, now())
+}
+
+/// Appends queues, syncing now and then, with a compaction in between.
 fn session(disk: &SimulatedDisk) -> Promised {
     let mut promised = Promised::default();
     let Ok(opened) = try_open(disk) else { return promised };
     let mut log = opened.log;
-    let mut queues = opened.replayed.queues;
     for n in 10..16 {
         let new = queue(n);
         if log.append(&lines([LogRecord::Create(new.clone())])).is_err() {
             return promised;
         }
         promised.appended.push(new.recipient_id);
-        queues.push(new);
         if n % 2 == 0 {
             if log.sync().is_err() {
                 return promised;
             }
             promised.synced = promised.appended.len();
         }
-        if n == 12 && log.compact(&[] as &[ServiceRecord], &queues, now()).is_err() {
+        if n == 12 && compact(&mut log).is_err() {
             return promised;
         }
     }
@@ -154,15 +158,13 @@ fn synced_session(disk: &SimulatedDisk) -> Vec<RecipientId> {
     let mut promised = Vec::new();
     let Ok(opened) = try_open(disk) else { return promised };
     let mut log = opened.log;
-    let mut queues = opened.replayed.queues;
     for n in 10..14 {
         let new = queue(n);
         if log.append_synced(&lines([LogRecord::Create(new.clone())])).is_err() {
             return promised;
         }
         promised.push(new.recipient_id);
-        queues.push(new);
-        if n == 12 && log.compact(&[] as &[ServiceRecord], &queues, now()).is_err() {
+        if n == 12 && compact(&mut log).is_err() {
             return promised;
         }
     }

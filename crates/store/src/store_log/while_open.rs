@@ -53,6 +53,7 @@ impl StoreLog {
     /// What is in the log now.
     pub fn plan_compaction(&self) -> Result<CompactionPlan, FileError> {
         let (files, path) = (Arc::clone(&self.files), self.path().to_path_buf());
+        self.go_on_after_failed_swap(&path)?;
         let log = files.open(&path).map_err(FileError::on("read", &path))?;
         Ok(CompactionPlan { files, path, log, length: self.length(), generation: self.generation })
     }
