@@ -1,5 +1,6 @@
-//! A soak on a disk that fills up and breaks while clients are at work, and works again: messages are refused meanwhile, nothing
-//! that was answered `OK` is lost, nothing that was acknowledged comes back, and the server recovers by itself.
+//! A soak on a disk that fills up, breaks and dawdles while clients are at work, and works again; and the clock of the machine jumps.
+//! Messages are refused while the disk fails, nothing that was answered `OK` is lost, nothing that was acknowledged comes back, and
+//! the server recovers by itself.
 //!
 //! ```text
 //! SMP_DISK_ROUNDS=300 cargo test --release --test failing_disk -- --nocapture
@@ -13,12 +14,14 @@ mod in_process;
 
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fastrand::Rng;
+use in_process::Machine;
 use slog::{Drain, Logger, OwnedKVList, Record, o};
+use smp_actors::clock::Clock;
 use smp_client::protocol::address::ServerAddress;
 use smp_client::protocol::error::ErrorType;
 use smp_client::protocol::message::Content;
@@ -48,13 +51,26 @@ const EPISODES: usize = 3;
 const DEFAULT_ROUNDS: u64 = 4;
 const GIVE_UP: Duration = Duration::from_secs(60);
 
-/// What the disk does, and how often it does it right before.
-const FAULTS: [(Operation, Fault); 4] = [
-    (Operation::Write, Fault::NoSpace),
-    (Operation::Write, Fault::InputOutput),
-    (Operation::Sync, Fault::InputOutput),
-    (Operation::Sync, Fault::NoSpace),
+/// What happens to the machine for a while.
+#[derive(Debug, Clone, Copy)]
+enum Trouble {
+    /// The disk does not do this.
+    Fails(Operation, Fault),
+    /// It takes its time for this.
+    Dawdles(Operation),
+}
+
+const TROUBLES: [Trouble; 7] = [
+    Trouble::Fails(Operation::Write, Fault::NoSpace),
+    Trouble::Fails(Operation::Write, Fault::InputOutput),
+    Trouble::Fails(Operation::Sync, Fault::InputOutput),
+    Trouble::Fails(Operation::Sync, Fault::NoSpace),
+    Trouble::Dawdles(Operation::Write),
+    Trouble::Dawdles(Operation::Sync),
+    Trouble::Dawdles(Operation::ReadAt),
 ];
+/// How far the clock is off at most, in seconds: no message gets older than 21 days by it.
+const JUMP: i64 = 10 * 24 * 60 * 60;
 
 fn rounds() -> u64 {
     let text = std::env::var("SMP_DISK_ROUNDS").ok();
@@ -72,13 +88,13 @@ fn nothing_is_lost_on_a_failing_disk() {
     let mut totals = Totals::default();
     for round in 1..=rounds() {
         let log = Log::default();
-        owners = run(state.path(), &chain, &log, async |address, faults| {
+        owners = run(state.path(), &chain, &log, async |address, machine| {
             if owners.is_empty() {
                 for _ in 0..QUEUES {
                     owners.push(Owner::create(&address).await);
                 }
             }
-            play(owners, &address, &faults, &log, &mut rng).await
+            play(owners, &address, &machine, &log, &mut rng).await
         });
         let told = log.told();
         assert!(!told.iter().any(|line| line.ends_with(" failed")), "an actor failed: {told:#?}");
@@ -96,7 +112,7 @@ fn changes_of_queues_recover_from_a_failed_sync() {
     let state = tempfile::tempdir().expect("there is room");
     let chain = NewChain::generate(SignAlgorithm::Ed25519, "localhost").expect("certificates can be made");
     let log = Log::default();
-    let made = run(state.path(), &chain, &log, async |address, faults| {
+    let made = run(state.path(), &chain, &log, async |address, Unreliable { faults, .. }| {
         let client = connect(&address).await;
         let create = async || client.create_queue(NewQueueOptions::default()).await;
         let mut made = vec![create().await.expect("the disk works").recipient_id()];
@@ -106,15 +122,7 @@ fn changes_of_queues_recover_from_a_failed_sync() {
             assert!(matches!(refused, Err(ClientError::Server(ErrorType::Store(_)))), "{refused:?}");
         }
         faults.heal();
-        let accepted = async {
-            loop {
-                match create().await {
-                    Ok(queue) => return queue.recipient_id(),
-                    Err(error) => assert!(matches!(error, ClientError::Server(ErrorType::Store(_))), "{error}"),
-                }
-            }
-        };
-        made.push(timeout(GIVE_UP, accepted).await.expect("the log is written again"));
+        made.push(accepted(create).await.recipient_id());
         made
     });
     let told = log.told();
@@ -143,30 +151,56 @@ impl Totals {
     }
 }
 
-/// Clients work while the disk fails and works again; then everything that waits is looked at.
-async fn play(owners: Vec<Owner>, address: &ServerAddress, faults: &Faults, log: &Log, rng: &mut Rng) -> Vec<Owner> {
+/// Clients work while the machine is in trouble and out of it again; then everything that waits is looked at.
+async fn play(
+    owners: Vec<Owner>,
+    address: &ServerAddress,
+    machine: &Unreliable,
+    log: &Log,
+    rng: &mut Rng,
+) -> Vec<Owner> {
     let over = Arc::new(AtomicBool::new(false));
     let working: Vec<_> = owners
         .into_iter()
         .map(|owner| tokio::spawn(owner.work(address.clone(), rng.fork(), Arc::clone(&over))))
         .collect();
+    let client = connect(address).await;
     for _ in 0..EPISODES {
         sleep(Duration::from_millis(rng.u64(20..200))).await;
-        let (operation, fault) = FAULTS[rng.usize(..FAULTS.len())];
-        if operation == Operation::Write && rng.bool() {
-            faults.shorten_next_write(rng.usize(..200));
-        }
-        faults.fail_after(rng.u64(..5), operation, fault);
+        machine.get_into(TROUBLES[rng.usize(..TROUBLES.len())], rng);
+        machine.clock.store(now() + rng.i64(-JUMP..JUMP), Ordering::Relaxed);
         sleep(Duration::from_millis(rng.u64(5..80))).await;
-        faults.heal();
+        machine.faults.heal();
+        // The owners write messages; somebody has to change queues, too.
+        change_queues(&client).await;
         log.recovered().await;
     }
+    client.close().await;
     over.store(true, Ordering::Relaxed);
     let mut owners = Vec::new();
     for owner in working {
         owners.push(owner.await.expect("an owner saw nothing wrong"));
     }
     owners
+}
+
+/// Makes a queue and deletes it, as soon as the server can.
+async fn change_queues(client: &Client) {
+    let created = accepted(async || client.create_queue(NewQueueOptions::default()).await).await;
+    accepted(async || created.delete().await).await;
+}
+
+/// Asks until the answer is not that the disk fails.
+async fn accepted<T>(ask: impl AsyncFn() -> Result<T, ClientError>) -> T {
+    let accepted = async {
+        loop {
+            match ask().await {
+                Err(ClientError::Server(ErrorType::Store(_))) => {}
+                answer => return answer.expect("nothing else is wrong"),
+            }
+        }
+    };
+    timeout(GIVE_UP, accepted).await.expect("a disk that works is written to again")
 }
 
 /// Somebody who sends to himself.
@@ -298,11 +332,41 @@ async fn connect(address: &ServerAddress) -> Client {
     Client::connect(address, &Options::default()).await.expect("it accepts")
 }
 
-/// Runs a server on files that fail on command.
-fn run<T>(state: &Path, chain: &NewChain, log: &Log, meet: impl AsyncFnOnce(ServerAddress, Faults) -> T) -> T {
+/// A machine with a disk that fails, and a clock that goes wrong, on command.
+struct Unreliable {
+    faults: Faults,
+    clock: Arc<AtomicI64>,
+}
+
+impl Unreliable {
+    fn get_into(&self, trouble: Trouble, rng: &mut Rng) {
+        match trouble {
+            Trouble::Fails(operation, fault) => {
+                if operation == Operation::Write && rng.bool() {
+                    self.faults.shorten_next_write(rng.usize(..200));
+                }
+                self.faults.fail_after(rng.u64(..5), operation, fault);
+            }
+            Trouble::Dawdles(operation) => self.faults.slow_down(operation, Duration::from_millis(rng.u64(1..50))),
+        }
+    }
+}
+
+fn now() -> i64 {
+    Clock::system().now()
+}
+
+/// Runs a server on such a machine.
+fn run<T>(state: &Path, chain: &NewChain, log: &Log, meet: impl AsyncFnOnce(ServerAddress, Unreliable) -> T) -> T {
     let (files, faults) = FaultyFiles::new(Arc::new(RealFiles));
-    let logger = Logger::root(log.clone().ignore_res(), o!());
-    in_process::run(SETTINGS, state, chain, (Arc::new(files), logger), async |address| meet(address, faults).await)
+    let clock = Arc::new(AtomicI64::new(now()));
+    let machine = Machine {
+        files: Arc::new(files),
+        clock: Clock::set_by(Arc::clone(&clock)),
+        logger: Logger::root(log.clone().ignore_res(), o!()),
+    };
+    let meet = async |address| meet(address, Unreliable { faults, clock }).await;
+    in_process::run(SETTINGS, state, chain, machine, meet)
 }
 
 /// What the server tells its operator.
@@ -337,7 +401,8 @@ impl Log {
                 grown.await;
             }
         };
-        timeout(GIVE_UP, recovered).await.expect("the server recovers by itself");
+        let recovered = timeout(GIVE_UP, recovered).await;
+        assert!(recovered.is_ok(), "the server does not recover by itself: {:#?}", self.told());
     }
 }
 

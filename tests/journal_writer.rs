@@ -6,7 +6,9 @@ mod in_process;
 use std::path::Path;
 use std::sync::Arc;
 
+use in_process::Machine;
 use slog::{Discard, Logger, o};
+use smp_actors::clock::Clock;
 use smp_actors::faults::{FaultPoint, arm};
 use smp_client::protocol::address::ServerAddress;
 use smp_client::protocol::error::ErrorType;
@@ -27,7 +29,9 @@ websockets = off
 
 /// Runs a server on this state while `meet` meets it.
 fn run(state: &Path, chain: &NewChain, meet: impl AsyncFnOnce(ServerAddress)) {
-    in_process::run(SETTINGS, state, chain, (Arc::new(RealFiles), Logger::root(Discard, o!())), meet);
+    let logger = Logger::root(Discard, o!());
+    let machine = Machine { files: Arc::new(RealFiles), clock: Clock::system(), logger };
+    in_process::run(SETTINGS, state, chain, machine, meet);
 }
 
 async fn takes(client: &Client, queue: &Queue, expected: &[&[u8]]) {

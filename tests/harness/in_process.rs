@@ -12,12 +12,19 @@ use smp_config::paths::Directories;
 use smp_config::settings::Settings;
 use smp_store::files::Files;
 
+/// What a server runs on.
+pub struct Machine {
+    pub files: Arc<dyn Files>,
+    pub clock: Clock,
+    pub logger: Logger,
+}
+
 /// Runs a server with these settings on this state until `meet` has met it; what `meet` returns.
 pub fn run<T>(
     settings: &str,
     state: &Path,
     chain: &NewChain,
-    (files, logger): (Arc<dyn Files>, Logger),
+    Machine { files, clock, logger }: Machine,
     meet: impl AsyncFnOnce(ServerAddress) -> T,
 ) -> T {
     let (settings, _) = Settings::parse(Path::new("smp-server.ini"), settings).expect("the settings are right");
@@ -33,7 +40,7 @@ pub fn run<T>(
     let (running, is_running) = tokio::sync::oneshot::channel();
     let server = std::thread::spawn(move || {
         let sockets = Sockets::bind(&parts.settings).expect("ports are free");
-        let server = Server::load_with(parts, files, Clock::system()).expect("the state is sound");
+        let server = Server::load_with(parts, files, clock).expect("the state is sound");
         server.run(sockets, |server| drop(running.send(server))).expect("it ends well")
     });
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use super::{Files, LogFile, ReadAt, SlotFile};
 
@@ -51,6 +53,7 @@ pub struct Faults(Arc<Mutex<Armed>>);
 #[derive(Debug, Default)]
 struct Armed {
     failing: Vec<Failing>,
+    slow: Vec<(Operation, Duration)>,
     shorten: Option<usize>,
 }
 
@@ -73,6 +76,11 @@ impl Faults {
         self.with(|armed| armed.failing.push(Failing { operation, fault, successes }));
     }
 
+    /// From now on every `operation` takes so much longer.
+    pub fn slow_down(&self, operation: Operation, by: Duration) {
+        self.with(|armed| armed.slow.push((operation, by)));
+    }
+
     /// The next write stores only its first `bytes` bytes and says so.
     pub fn shorten_next_write(&self, bytes: usize) {
         self.with(|armed| armed.shorten = Some(bytes));
@@ -84,6 +92,10 @@ impl Faults {
     }
 
     fn check(&self, operation: Operation) -> io::Result<()> {
+        let slow = self.with(|armed| armed.slow.iter().find(|slow| slow.0 == operation).copied());
+        if let Some((_, by)) = slow {
+            thread::sleep(by);
+        }
         self.with(|armed| {
             let Some(failing) = armed.failing.iter_mut().find(|f| f.operation == operation) else { return Ok(()) };
             if failing.successes == 0 {
