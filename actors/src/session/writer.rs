@@ -11,11 +11,12 @@ use smp_protocol::message::{Plain, seal_message};
 use smp_protocol::response::{encode_message_head, message_length};
 use smp_protocol::transmission::Wire;
 use smp_store::message_queue::{StoredContent, StoredMessage};
-use smp_transport::block::{Block, WriteError};
+use smp_transport::block::WriteError;
 
 use super::BlockSink;
 use super::outbox::{Outbox, Outgoing};
 use super::terms::Terms;
+use crate::block_pool::PooledBlock;
 use crate::clock::Clock;
 use crate::registry::Answer;
 use crate::session_handle::{Delivery, SessionHandle};
@@ -38,9 +39,9 @@ impl Writer {
 
     async fn write_all(&mut self) -> Result<(), WriteError> {
         while self.outbox.wait_filled().await {
-            // Buffers live only while there is something to write.
+            // Buffers are taken only while there is something to write.
             let mut batch = BatchWriter::new();
-            let mut block: Box<Block> = Box::new([0; size_of::<Block>()]);
+            let mut block = PooledBlock::take();
             while self.pack(&mut batch)? {
                 self.sink.write_content(batch.content(), &mut block).await?;
                 self.handle.sent_at.store(self.clock.now(), Ordering::Relaxed);

@@ -44,16 +44,18 @@ pub fn pad(content: &[u8], size: usize) -> Result<Vec<u8>, ContentTooLong> {
     Ok(padded)
 }
 
-/// Pads a buffer that already holds two bytes for the length and then the content: for content that is assembled in place.
+/// Pads what begins at `start` of a buffer with two bytes for the length and then the content: for content that is assembled in
+/// place.
 ///
 /// # Panics
 ///
-/// If the buffer is shorter than 2 bytes or longer than `size`, or `size` above 65537: the caller assembled it.
-pub(crate) fn finish_padding(padded: &mut Vec<u8>, size: usize) {
-    let length = u16::try_from(padded.len() - 2).expect("content fits its length field");
-    assert!(padded.len() <= size, "content fits its padded size");
-    padded[..2].copy_from_slice(&length.to_be_bytes());
-    padded.resize(size, PAD);
+/// If that is shorter than 2 bytes or longer than `size`, or `size` above 65537: the caller assembled it.
+pub(crate) fn finish_padding(buffer: &mut Vec<u8>, start: usize, size: usize) {
+    let padded = buffer.len() - start;
+    let length = u16::try_from(padded - 2).expect("content fits its length field");
+    assert!(padded <= size, "content fits its padded size");
+    buffer[start..start + 2].copy_from_slice(&length.to_be_bytes());
+    buffer.resize(start + size, PAD);
 }
 
 /// The content of padded bytes; what follows the content is not looked at.

@@ -73,24 +73,23 @@ pub enum Plain<'a> {
 ///
 /// If the body is longer than [`MAX_STORED_BODY`], which no queue accepts.
 pub fn seal_message(secret: &DhSecret, id: &MessageId, plain: Plain<'_>, out: &mut Vec<u8>) {
-    let mut padded = Vec::with_capacity(PADDED);
-    padded.put_u16(0);
+    let start = out.len();
+    out.put_u16(0);
     match plain {
         Plain::Message { timestamp, notify, body } => {
-            padded.put_i64(timestamp);
-            padded.put_bool(notify);
-            padded.push(b' ');
-            padded.put(body);
+            out.put_i64(timestamp);
+            out.put_bool(notify);
+            out.push(b' ');
+            out.put(body);
         }
         Plain::QuotaExceeded { timestamp } => {
-            padded.put(b"QUOTA ");
-            padded.put_i64(timestamp);
+            out.put(b"QUOTA ");
+            out.put_i64(timestamp);
         }
     }
-    block::finish_padding(&mut padded, PADDED);
-    let start = out.len();
+    block::finish_padding(out, start, PADDED);
     out.resize(start + SEALED_MESSAGE, 0);
-    secret_box::seal_into(secret, id.as_bytes(), &padded, &mut out[start..]);
+    secret_box::seal_in_place(secret, id.as_bytes(), &mut out[start..]);
 }
 
 /// Decrypts the body of a MSG.

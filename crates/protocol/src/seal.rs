@@ -55,28 +55,23 @@ impl BlockChain {
         (DhSecret::from(*key), nonce)
     }
 
-    /// Encrypts `padded` content into the next block.
-    pub fn seal(&mut self, padded: &[u8; SEALED_CONTENT], block: &mut [u8; BLOCK_SIZE]) {
+    /// Encrypts the padded content in the first [`SEALED_CONTENT`] bytes of `block` into the next block.
+    pub fn seal(&mut self, block: &mut [u8; BLOCK_SIZE]) {
         let (key, nonce) = self.step();
-        secret_box::seal_into(&key, &nonce, padded, block);
+        secret_box::seal_in_place(&key, &nonce, block);
     }
 
     /// Pads `content` (at most 16366 bytes) and encrypts it into the next block. The chain advances only on success.
     pub fn seal_content(&mut self, content: &[u8], block: &mut [u8; BLOCK_SIZE]) -> Result<(), ContentTooLong> {
-        let mut padded = Box::new([0; SEALED_CONTENT]);
-        block::pad_into(content, &mut padded[..])?;
-        self.seal(&padded, block);
+        block::pad_into(content, &mut block[..SEALED_CONTENT])?;
+        self.seal(block);
         Ok(())
     }
 
-    /// Decrypts the next block into `padded` and returns the content. The chain advances even on failure.
-    pub fn open<'p>(
-        &mut self,
-        block: &[u8; BLOCK_SIZE],
-        padded: &'p mut [u8; SEALED_CONTENT],
-    ) -> Result<&'p [u8], BadBlock> {
+    /// Decrypts the next block in place and returns the content. The chain advances even on failure.
+    pub fn open<'p>(&mut self, block: &'p mut [u8; BLOCK_SIZE]) -> Result<&'p [u8], BadBlock> {
         let (key, nonce) = self.step();
-        let padded = secret_box::open_into(&key, &nonce, block, padded).map_err(|_| BadBlock)?;
+        let padded = secret_box::open_in_place(&key, &nonce, block).map_err(|_| BadBlock)?;
         block::unpad(padded).map_err(|_| BadBlock)
     }
 }
@@ -89,11 +84,11 @@ mod tests {
     fn the_chain_advances_past_a_bad_block() {
         let chains = BlockChains::new(&DhSecret::from([5; 32]), b"session");
         let (mut sender, mut receiver) = (chains.client_to_server.clone(), chains.client_to_server);
-        let (mut block, mut padded) = ([0; BLOCK_SIZE], [0; SEALED_CONTENT]);
+        let mut block = [0; BLOCK_SIZE];
         sender.seal_content(b"first", &mut block).unwrap();
         block[100] ^= 1;
-        assert_eq!(receiver.open(&block, &mut padded), Err(BadBlock));
+        assert_eq!(receiver.open(&mut block), Err(BadBlock));
         sender.seal_content(b"second", &mut block).unwrap();
-        assert_eq!(receiver.open(&block, &mut padded), Ok(&b"second"[..]));
+        assert_eq!(receiver.open(&mut block), Ok(&b"second"[..]));
     }
 }

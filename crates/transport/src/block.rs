@@ -25,8 +25,6 @@ pub const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Bytes of the length in front of the content.
 const LENGTH: usize = 2;
-/// Bytes of the authentication tag of a sealed block.
-const TAG: usize = BLOCK_SIZE - SEALED_CONTENT;
 
 /// No more blocks will come.
 #[derive(Debug, Error)]
@@ -128,12 +126,12 @@ impl<W: AsyncWrite + Unpin> BlockWriter<W> {
 
     /// Most bytes of content in a block: 16366 sealed, 16382 plain.
     pub fn max_content(&self) -> usize {
-        BLOCK_SIZE - self.content_start()
+        self.padded_size() - LENGTH
     }
 
     /// The part of `buffer` that takes the content of the next block.
     pub fn content<'b>(&self, buffer: &'b mut Block) -> &'b mut [u8] {
-        &mut buffer[self.content_start()..]
+        &mut buffer[LENGTH..self.padded_size()]
     }
 
     /// Pads and seals, in place, the block whose content is the first `length` bytes of [`Self::content`], and gives it
@@ -141,10 +139,14 @@ impl<W: AsyncWrite + Unpin> BlockWriter<W> {
     /// and [`Self::flush`] is due once no other block follows. Not cancel safe.
     pub async fn write(&mut self, buffer: &mut Block, length: usize) -> Result<(), WriteError> {
         if length > self.max_content() {
-            return Err(ContentTooLong { length, size: BLOCK_SIZE - self.content_start() + LENGTH }.into());
+            return Err(ContentTooLong { length, size: self.padded_size() }.into());
         }
         self.stream.flush().await?;
-        seal(self.chain.as_mut(), buffer, length);
+        let padded = self.padded_size();
+        pad(&mut buffer[..padded], length);
+        if let Some(chain) = &mut self.chain {
+            chain.seal(buffer);
+        }
         self.stream.write_all(buffer).await?;
         Ok(())
     }
@@ -173,8 +175,9 @@ impl<W: AsyncWrite + Unpin> BlockWriter<W> {
         self.stream
     }
 
-    fn content_start(&self) -> usize {
-        LENGTH + if self.chain.is_some() { TAG } else { 0 }
+    /// Bytes of the content with its length and padding.
+    fn padded_size(&self) -> usize {
+        if self.chain.is_some() { SEALED_CONTENT } else { BLOCK_SIZE }
     }
 }
 
@@ -201,21 +204,10 @@ pub async fn close<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
 }
 
 fn open<'b>(chain: Option<&mut BlockChain>, buffer: &'b mut Block) -> Result<&'b [u8], BadBlock> {
-    let Some(chain) = chain else { return block::unpad(buffer).map_err(|_| BadBlock) };
-    let mut padded = [0; SEALED_CONTENT];
-    let length = chain.open(buffer, &mut padded)?.len();
-    let content = &mut buffer[..length];
-    content.copy_from_slice(&padded[LENGTH..LENGTH + length]);
-    Ok(content)
-}
-
-/// `length` is within the limit.
-fn seal(chain: Option<&mut BlockChain>, buffer: &mut Block, length: usize) {
-    let Some(chain) = chain else { return pad(buffer, length) };
-    let mut padded = [0; SEALED_CONTENT];
-    padded[..LENGTH + length].copy_from_slice(&buffer[TAG..TAG + LENGTH + length]);
-    pad(&mut padded, length);
-    chain.seal(&padded, buffer);
+    match chain {
+        Some(chain) => chain.open(buffer),
+        None => block::unpad(buffer).map_err(|_| BadBlock),
+    }
 }
 
 /// Puts the length in front of content that is in place already, and padding behind it.

@@ -2,7 +2,10 @@
 //! secretbox, tag first (wire.md §10.1).
 
 use dryoc::classic::crypto_core::crypto_core_hsalsa20;
-use dryoc::classic::crypto_secretbox::{crypto_secretbox_detached, crypto_secretbox_open_detached};
+use dryoc::classic::crypto_secretbox::{
+    crypto_secretbox_detached, crypto_secretbox_easy_inplace, crypto_secretbox_open_detached,
+    crypto_secretbox_open_easy_inplace,
+};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -28,6 +31,26 @@ pub fn seal_into(secret: &DhSecret, nonce: &Nonce, plain: &[u8], boxed: &mut [u8
     assert_eq!(boxed.len(), plain.len() + TAG_LENGTH, "length of the box");
     let (tag, cipher) = boxed.split_first_chunk_mut().expect("a box is longer than its tag");
     crypto_secretbox_detached(cipher, tag, plain, nonce, &derive(secret)).expect("lengths were compared");
+}
+
+/// Encrypts all but the last [`TAG_LENGTH`] bytes of `buffer`, which is the box afterwards.
+///
+/// # Panics
+///
+/// If the buffer is shorter than the tag.
+pub fn seal_in_place(secret: &DhSecret, nonce: &Nonce, buffer: &mut [u8]) {
+    crypto_secretbox_easy_inplace(buffer, nonce, &derive(secret)).expect("a box is longer than its tag");
+}
+
+/// Decrypts the box that fills `buffer` and returns its content. A box that does not open is left as it is.
+pub fn open_in_place<'p>(
+    secret: &DhSecret,
+    nonce: &Nonce,
+    buffer: &'p mut [u8],
+) -> Result<&'p mut [u8], DecryptionFailed> {
+    crypto_secretbox_open_easy_inplace(buffer, nonce, &derive(secret)).map_err(|_| DecryptionFailed)?;
+    let content = buffer.len() - TAG_LENGTH;
+    Ok(&mut buffer[..content])
 }
 
 /// Encrypts `plain` into a new vector, 16 bytes longer.
@@ -90,7 +113,12 @@ mod tests {
             let tag = oracle.encrypt_in_place_detached(&nonce.into(), b"", &mut expected).unwrap();
             prop_assert_eq!(&boxed[..16], &tag[..]);
             prop_assert_eq!(&boxed[16..], &expected[..]);
-            prop_assert_eq!(open(&secret, &nonce, &boxed), Ok(plain));
+            prop_assert_eq!(open(&secret, &nonce, &boxed), Ok(plain.clone()));
+
+            let mut buffer = [&plain[..], &[0; TAG_LENGTH]].concat();
+            seal_in_place(&secret, &nonce, &mut buffer);
+            prop_assert_eq!(&buffer, &boxed);
+            prop_assert_eq!(open_in_place(&secret, &nonce, &mut buffer), Ok(&mut plain.clone()[..]));
         }
     }
 
@@ -101,5 +129,9 @@ mod tests {
         boxed[20] ^= 1;
         assert_eq!(open(&secret, &[2; 24], &boxed), Err(DecryptionFailed));
         assert_eq!(open(&secret, &[2; 24], &boxed[..15]), Err(DecryptionFailed));
+        let before = boxed.clone();
+        assert_eq!(open_in_place(&secret, &[2; 24], &mut boxed), Err(DecryptionFailed));
+        assert_eq!(open_in_place(&secret, &[2; 24], &mut boxed[..15]), Err(DecryptionFailed));
+        assert_eq!(boxed, before);
     }
 }
