@@ -26,9 +26,9 @@ pub struct Cost {
 }
 
 impl Usage {
-    /// Of a process; `None` without one, or if it is gone or not to be looked at.
-    pub fn of(pid: Option<i32>) -> Option<Self> {
-        let stat = Process::new(pid?).and_then(|process| process.stat()).ok()?;
+    /// Of a process; `None` if it is gone or not to be looked at.
+    pub fn of(pid: i32) -> Option<Self> {
+        let stat = Process::new(pid).and_then(|process| process.stat()).ok()?;
         let ticks = stat.utime + stat.stime;
         let seconds =
             f64::from(u32::try_from(ticks).ok()?) / f64::from(u32::try_from(procfs::ticks_per_second()).ok()?);
@@ -38,7 +38,7 @@ impl Usage {
 
     /// Of this process.
     pub fn own() -> Option<Self> {
-        Self::of(i32::try_from(std::process::id()).ok())
+        Self::of(i32::try_from(std::process::id()).ok()?)
     }
 
     /// What it cost since then.

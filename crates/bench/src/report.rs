@@ -7,12 +7,15 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::process::Cost;
+use crate::series::Series;
 
 /// Named figures, in the order in which they are shown.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     scenario: String,
     figures: Vec<Figure>,
+    /// What can be drawn.
+    pub series: Vec<Series>,
 }
 
 /// One of them.
@@ -26,7 +29,12 @@ struct Figure {
 impl Report {
     /// Without figures.
     pub fn new(scenario: &str) -> Self {
-        Self { scenario: scenario.to_owned(), figures: Vec::new() }
+        Self { scenario: scenario.to_owned(), figures: Vec::new(), series: Vec::new() }
+    }
+
+    /// What was measured.
+    pub fn scenario(&self) -> &str {
+        &self.scenario
     }
 
     /// Adds a figure.
@@ -47,8 +55,7 @@ impl Report {
     /// Adds the usual percentiles.
     pub fn add_latencies(&mut self, name: &str, latencies: &Latencies) {
         for (percentile, words) in [(50.0, "p50"), (90.0, "p90"), (99.0, "p99"), (99.9, "p99.9"), (100.0, "max")] {
-            let value = latencies.0.value_at_percentile(percentile);
-            self.add(format!("{name}, {words}"), as_f64(value) / 1000.0, "ms");
+            self.add(format!("{name}, {words}"), latencies.milliseconds_at(percentile), "ms");
         }
     }
 
@@ -87,6 +94,9 @@ impl fmt::Display for Report {
             let decimals = if value.fract() == 0.0 || *value >= 100.0 { 0 } else { 3 };
             writeln!(f, "  {name:width$}  {value:>12.decimals$} {unit}")?;
         }
+        for series in &self.series {
+            writeln!(f, "{series}")?;
+        }
         Ok(())
     }
 }
@@ -108,6 +118,11 @@ impl Latencies {
         self.0.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
     }
 
+    /// The latency that so many percent do not exceed, in milliseconds.
+    pub fn milliseconds_at(&self, percentile: f64) -> f64 {
+        as_f64(self.0.value_at_percentile(percentile)) / 1000.0
+    }
+
     /// Those of another measurement.
     pub fn add(&mut self, other: &Self) {
         self.0.add(&other.0).expect("all have the same bounds");
@@ -116,7 +131,7 @@ impl Latencies {
 
 /// Numbers here stay far below 2^53.
 #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-fn as_f64(number: u64) -> f64 {
+pub fn as_f64(number: u64) -> f64 {
     number as f64
 }
 

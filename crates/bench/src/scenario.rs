@@ -2,9 +2,16 @@
 
 pub mod backlog;
 pub mod create;
+pub mod crowd;
+pub mod curve;
 pub mod deliver;
+pub mod drain;
+pub mod fairness;
+pub mod flood;
 pub mod handshake;
 pub mod idle;
+pub mod restart;
+pub mod storm;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use smp_client::{ClientError, Disconnection};
@@ -22,10 +29,16 @@ pub enum Failure {
     /// The server did something that no server may do.
     #[error("{0}")]
     Wrong(String),
+    /// There is no picture.
+    #[error("{0}")]
+    Plot(String),
+    /// A command of the user, or this program as another process, failed.
+    #[error("{0}")]
+    Command(String),
 }
 
 /// Progress on a terminal; nothing elsewhere.
-fn progress(total: u64, what: &'static str) -> ProgressBar {
+pub fn progress(total: u64, what: &'static str) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}").expect("the template is correct");
     ProgressBar::new(total).with_style(style).with_message(what)
 }

@@ -1,15 +1,18 @@
 //! The program against a server of this workspace, on loopback.
 
+use std::fs;
 use std::path::Path;
-use std::process::Command;
-use std::sync::mpsc;
+use std::process::{Command, Output};
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
 
 use slog::{Discard, Logger, o};
 use smp_actors::clock::Clock;
-use smp_actors::{Server, ServerParts, Sockets};
+use smp_actors::{EndReason, RunningServer, Server, ServerParts, Sockets};
 use smp_config::certificates::{NewChain, SignAlgorithm};
 use smp_config::paths::Directories;
 use smp_config::settings::Settings;
+use smp_store::files::RealFiles;
 
 const SETTINGS: &str = "\
 [STORE_LOG]
@@ -20,33 +23,65 @@ port = 0
 websockets = off
 ";
 
-/// A server in this process; it ends with it. Its address.
-fn server(directory: &Path) -> String {
-    let chain = NewChain::generate(SignAlgorithm::Ed25519, "localhost").unwrap();
-    let identity = chain.identity();
-    let (settings, _) = Settings::parse(Path::new("smp-server.ini"), SETTINGS).unwrap();
+/// A server in this process; it ends with it.
+struct InProcess {
+    chain: NewChain,
+    state: tempfile::TempDir,
+    settings: String,
+    running: RunningServer,
+    thread: JoinHandle<EndReason>,
+}
+
+impl InProcess {
+    fn start() -> Self {
+        let chain = NewChain::generate(SignAlgorithm::Ed25519, "localhost").unwrap();
+        let state = tempfile::tempdir().unwrap();
+        let (running, thread) = run(&chain, state.path(), SETTINGS);
+        let settings = SETTINGS.replace("port = 0", &format!("port = {}", running.listening[0].port()));
+        Self { chain, state, settings, running, thread }
+    }
+
+    fn address(&self) -> String {
+        format!("smp://{}@127.0.0.1:{}", self.chain.identity(), self.running.listening[0].port())
+    }
+
+    /// Ends it in good order and starts another one on the same state and port.
+    fn restart(self) -> Self {
+        let Self { chain, state, settings, running, thread } = self;
+        running.stop();
+        assert_eq!(thread.join().unwrap(), EndReason::Requested);
+        let (running, thread) = run(&chain, state.path(), &settings);
+        Self { chain, state, settings, running, thread }
+    }
+}
+
+fn run(chain: &NewChain, state: &Path, settings: &str) -> (RunningServer, JoinHandle<EndReason>) {
+    let (settings, _) = Settings::parse(Path::new("smp-server.ini"), settings).unwrap();
     let parts = ServerParts {
         settings,
-        directories: Directories { config: directory.to_owned(), state: directory.to_owned() },
+        directories: Directories { config: state.to_owned(), state: state.to_owned() },
         credentials: chain.credentials(),
         skip_warnings: false,
         handle_signals: false,
         version: "",
         logger: Logger::root(Discard, o!()),
     };
-    let (ready, port) = mpsc::channel();
-    std::thread::spawn(move || {
+    let (ready, running) = mpsc::channel();
+    let thread = thread::spawn(move || {
         let sockets = Sockets::bind(&parts.settings).unwrap();
-        let server =
-            Server::load_with(parts, std::sync::Arc::new(smp_store::files::RealFiles), Clock::system()).unwrap();
-        server.run(sockets, |server| ready.send(server.listening[0].port()).unwrap()).unwrap();
+        let server = Server::load_with(parts, Arc::new(RealFiles), Clock::system()).unwrap();
+        server.run(sockets, |server| ready.send(server).unwrap()).unwrap()
     });
-    format!("smp://{identity}@127.0.0.1:{}", port.recv().unwrap())
+    (running.recv().unwrap(), thread)
+}
+
+fn bench(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_smp-bench")).args(arguments).output().unwrap()
 }
 
 /// Runs the program; its figures by name.
 fn figures(arguments: &[&str]) -> impl Fn(&str) -> f64 + use<> {
-    let output = Command::new(env!("CARGO_BIN_EXE_smp-bench")).arg("--json").args(arguments).output().unwrap();
+    let output = bench(&[&["--json"], arguments].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     move |name| {
@@ -58,27 +93,91 @@ fn figures(arguments: &[&str]) -> impl Fn(&str) -> f64 + use<> {
 
 #[test]
 fn every_scenario() {
-    let directory = tempfile::tempdir().unwrap();
-    let address = server(directory.path());
+    let server = InProcess::start();
+    let address = server.address();
     let pid = std::process::id().to_string();
     let pid = ["--pid", &pid];
 
     let figure = figures(&[&["deliver", &address, "--pairs", "2", "--seconds", "1"][..], &pid].concat());
     assert!(figure("messages") > 0.0 && figure("delivered") > 0.0);
     assert!(figure("SEND to MSG, p50") <= figure("SEND to MSG, p99"));
+    assert!(figure("SEND to OK, p50") <= figure("SEND to OK, p99"));
     assert!(figure("ratio to the floor per delivered message") > 0.0);
     let figure = figures(&["deliver", &address, "--pairs", "2", "--seconds", "1", "--rate", "10"]);
     // Every pair one message at the begin, and then five a second.
     assert!((2.0..=12.0).contains(&figure("messages")), "{}", figure("messages"));
+    let figure = figures(&["deliver", &address, "--pairs", "3", "--messages", "7"]);
+    assert!(figure("messages") > 20.0 && figure("messages") < 22.0);
 
     let figure = figures(&[&["handshake", &address, "--connections", "5"][..], &pid].concat());
     assert!((figure("connections"), figure("handshake, max") > 0.0) == (5.0, true));
     let figure = figures(&[&["create", &address, "--queues", "150"][..], &pid].concat());
-    assert!(figure("queues") > 149.0 && figure("NEW") > 0.0 && figure("SKEY") > 0.0);
+    assert!(figure("queues") > 149.0 && figure("NEW") > 0.0 && figure("SKEY") > 0.0 && figure("DEL") > 0.0);
     let figure = figures(&[&["idle", &address, "--connections", "5"][..], &pid].concat());
     assert!(figure("connections") > 4.0);
     let figure = figures(&[&["backlog", &address, "--queues", "3", "--messages", "20"][..], &pid].concat());
-    assert!(figure("messages") > 59.0 && figure("fetched") > 0.0);
+    assert!(figure("messages") > 59.0 && figure("sent") > 0.0);
+    let figure = figures(&["drain", &address, "--queues", "5", "--messages", "20", "--clients", "2"]);
+    assert!(figure("messages") > 99.0 && figure("fetched") > 0.0);
+    let figure = figures(&["crowd", &address, "--clients", "6", "--queues", "4", "--rate", "20", "--seconds", "1"]);
+    assert!(figure("subscriptions") > 23.0 && figure("messages") > 0.0);
+    let figure = figures(&["storm", &address, "--clients", "6", "--queues", "4"]);
+    assert!(figure("subscriptions") > 23.0 && figure("until all are subscribed") > 0.0);
+    for flood in ["send", "subscribe", "new"] {
+        let figure = figures(&["fairness", &address, "--flood", flood, "--seconds", "1", "--rate", "20"]);
+        assert!(figure("ratio at p99") > 0.0);
+    }
+}
+
+/// Messages that wait in memory survive a restart in good order.
+#[test]
+fn a_restart() {
+    let server = InProcess::start();
+    let place = tempfile::tempdir().unwrap();
+    let (pid, ask, done) = (place.path().join("pid"), place.path().join("ask"), place.path().join("done"));
+    fs::write(&pid, format!("{}\n", std::process::id())).unwrap();
+    let command = format!("echo restart > {} && cat {}", ask.display(), done.display());
+    for pipe in [&ask, &done] {
+        assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    }
+    let address = server.address();
+    let arguments = ["restart", &address, "--clients", "3", "--queues", "2", "--command", &command, "--stored", "6"];
+    let pid = ["--pid", pid.to_str().unwrap()];
+    let server = thread::scope(|scope| {
+        let bench = scope.spawn(|| figures(&[&arguments[..], &pid].concat()));
+        // Both block until the other side has opened the pipe.
+        assert_eq!(fs::read_to_string(&ask).unwrap(), "restart\n");
+        let server = server.restart();
+        fs::write(&done, "").unwrap();
+        let figure = bench.join().unwrap();
+        assert_eq!([figure("messages waiting before"), figure("messages waiting after")].map(f64::round), [3.0, 3.0]);
+        assert!(figure("server's memory after the start per queue") > 0.0);
+        server
+    });
+
+    let output = bench(&["restart", &server.address(), "--clients", "1", "--queues", "1", "--command", "exit 3"]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.starts_with("smp-bench: --command: ") && error.ends_with("3\n"), "{error}");
+}
+
+#[test]
+fn pictures() {
+    let server = InProcess::start();
+    let (address, place, pid) = (server.address(), tempfile::tempdir().unwrap(), std::process::id().to_string());
+    let draw = |name: &str, arguments: &[&str]| {
+        let file = place.path().join(name);
+        let output = bench(&[arguments, &["--plot", file.to_str().unwrap()]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        fs::read_to_string(file).unwrap()
+    };
+    let picture = draw("curve.svg", &["curve", &address, "--pairs", "1,3", "--seconds", "1"]);
+    assert!(picture.starts_with("<svg") && picture.contains("delivered messages per second"), "{picture}");
+    let picture = draw("create.svg", &["create", &address, "--queues", "100", "--window", "10", "--pid", &pid]);
+    assert!(["NEW", "SKEY", "DEL"].iter().all(|command| picture.contains(command)), "{picture}");
+
+    let output = bench(&["floor", "--plot", "nothing.svg"]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.starts_with("smp-bench: this scenario has nothing to draw"), "{error}");
 }
 
 #[test]
@@ -91,19 +190,12 @@ fn the_floor_is_above_nothing() {
 
 #[test]
 fn failures_are_one_line() {
-    let output = Command::new(env!("CARGO_BIN_EXE_smp-bench"))
-        .args(["handshake", "smp://AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=@127.0.0.1:1"])
-        .output()
-        .unwrap();
+    let output = bench(&["handshake", "smp://AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=@127.0.0.1:1"]);
     assert!(!output.status.success());
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.starts_with("smp-bench: ") && error.lines().count() == 1, "{error}");
     // More than the quota of 128 messages: the server refuses, and so the scenario fails.
-    let directory = tempfile::tempdir().unwrap();
-    let address = server(directory.path());
-    let output = Command::new(env!("CARGO_BIN_EXE_smp-bench"))
-        .args(["backlog", &address, "--queues", "1", "--messages", "130"])
-        .output()
-        .unwrap();
+    let server = InProcess::start();
+    let output = bench(&["backlog", &server.address(), "--queues", "1", "--messages", "130"]);
     assert!(String::from_utf8(output.stderr).unwrap().contains("QUOTA"));
 }

@@ -10,11 +10,13 @@ use smp_client::{Client, NewQueueOptions, Queue};
 use structopt::StructOpt;
 
 use super::{Failure, progress};
-use crate::Target;
-use crate::process::Usage;
 use crate::report::Report;
+use crate::series::Growth;
+use crate::target::Target;
 
-/// `NEW`, subscribed, and then `SKEY`, many at a time over one connection.
+const AXIS: &str = "queues";
+
+/// `NEW`, subscribed, and then `SKEY` and `DEL`, many at a time over one connection.
 #[derive(Debug, StructOpt)]
 pub struct Create {
     #[structopt(flatten)]
@@ -25,6 +27,9 @@ pub struct Create {
     /// Commands in flight
     #[structopt(long, default_value = "100")]
     window: usize,
+    /// Leave the queues on the server
+    #[structopt(long)]
+    keep: bool,
 }
 
 impl Create {
@@ -33,38 +38,61 @@ impl Create {
         let client = Client::connect(&self.target.address, &self.target.options()).await?;
         // One key for all: what it costs to make keys is not the server's.
         let key: Arc<AuthPrivateKey> = AuthPrivateKey::Signing(SigningKey::generate_ed25519()).into();
-        let count = u64::try_from(self.queues).unwrap_or(u64::MAX);
         let mut report = Report::new("create: NEW and SKEY");
-        report.add_count("queues", count);
+        report.add_count("queues", self.count());
 
-        let (before, begin) = (Usage::of(self.target.pid), Instant::now());
-        let queues = self.create(&client, &key).await?;
-        report.add_rate("NEW", count, begin.elapsed());
-        let cost = Usage::of(self.target.pid).zip(before).map(|(after, before)| after.since(&before));
-        report.add_cost("NEW", count, cost, None);
-        report.add_memory("subscribed queue", count, cost);
-
-        let (before, begin) = (Usage::of(self.target.pid), Instant::now());
-        for some in queues.chunks(self.window.max(1)) {
+        let mut queues = Vec::with_capacity(self.queues);
+        self.step("NEW", &mut report, async |range| {
+            let new = || NewQueueOptions { key: Some(Arc::clone(&key)), ..NewQueueOptions::default() };
+            queues.extend(try_join_all(range.map(|_| client.create_queue(new()))).await?);
+            Ok(())
+        })
+        .await?;
+        self.step("SKEY", &mut report, async |range| {
             let secure = async |queue: &Queue| client.sender(queue.sender_id()).secure(Arc::clone(&key)).await;
-            try_join_all(some.iter().map(secure)).await?;
+            try_join_all(queues[range].iter().map(secure)).await?;
+            Ok(())
+        })
+        .await?;
+        if !self.keep {
+            self.step("DEL", &mut report, async |range| {
+                try_join_all(queues[range].iter().map(Queue::delete)).await?;
+                Ok(())
+            })
+            .await?;
         }
-        report.add_rate("SKEY", count, begin.elapsed());
-        let cost = Usage::of(self.target.pid).zip(before).map(|(after, before)| after.since(&before));
-        report.add_cost("SKEY", count, cost, None);
         Ok(report)
     }
 
-    async fn create(&self, client: &Client, key: &Arc<AuthPrivateKey>) -> Result<Vec<Queue>, Failure> {
-        let bar = progress(u64::try_from(self.queues).unwrap_or(u64::MAX), "queues");
-        let mut queues = Vec::with_capacity(self.queues);
-        while queues.len() < self.queues {
-            let count = self.window.max(1).min(self.queues - queues.len());
-            let options = || NewQueueOptions { key: Some(Arc::clone(key)), ..NewQueueOptions::default() };
-            queues.extend(try_join_all((0..count).map(|_| client.create_queue(options()))).await?);
-            bar.inc(u64::try_from(count).unwrap_or(u64::MAX));
+    /// Has one thing done to all queues, and reports how it went.
+    async fn step(
+        &self,
+        command: &str,
+        report: &mut Report,
+        mut some: impl AsyncFnMut(std::ops::Range<usize>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let (meter, begin, bar) = (self.target.meter(), Instant::now(), progress(self.count(), AXIS));
+        let mut growth = Growth::new(&self.target, command, AXIS, self.count());
+        let window = self.window.max(1);
+        for first in (0..self.queues).step_by(window) {
+            let range = first..(first + window).min(self.queues);
+            let more = range.len() as u64;
+            some(range).await?;
+            bar.inc(more);
+            growth.grown_by(more);
         }
         bar.finish_and_clear();
-        Ok(queues)
+        let cost = meter.cost();
+        report.add_rate(command, self.count(), begin.elapsed());
+        report.add_cost(command, self.count(), cost, None);
+        if command == "NEW" {
+            report.add_memory("subscribed queue", self.count(), cost);
+        }
+        report.series.extend(growth.into_series());
+        Ok(())
+    }
+
+    fn count(&self) -> u64 {
+        self.queues as u64
     }
 }

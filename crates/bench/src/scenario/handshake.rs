@@ -6,9 +6,8 @@ use smp_client::Client;
 use structopt::StructOpt;
 
 use super::{Failure, progress};
-use crate::Target;
-use crate::process::Usage;
 use crate::report::{Latencies, Report};
+use crate::target::Target;
 
 /// TCP, TLS and the SMP handshake, again and again.
 #[derive(Debug, StructOpt)]
@@ -23,7 +22,7 @@ pub struct Handshake {
 impl Handshake {
     /// Connects.
     pub async fn run(&self) -> Result<Report, Failure> {
-        let (before, begin, mut latencies) = (Usage::of(self.target.pid), Instant::now(), Latencies::new());
+        let (meter, begin, mut latencies) = (self.target.meter(), Instant::now(), Latencies::new());
         let bar = progress(self.connections, "handshakes");
         for _ in 0..self.connections {
             let begin = Instant::now();
@@ -34,7 +33,7 @@ impl Handshake {
         }
         bar.finish_and_clear();
         let elapsed = begin.elapsed();
-        let cost = Usage::of(self.target.pid).zip(before).map(|(after, before)| after.since(&before));
+        let cost = meter.cost();
         let mut report = Report::new("handshake: TCP, TLS and SMP");
         report.add_count("connections", self.connections);
         report.add_rate("connected", self.connections, elapsed);
