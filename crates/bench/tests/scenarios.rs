@@ -150,7 +150,7 @@ fn a_restart() {
         let server = server.restart();
         fs::write(&done, "").unwrap();
         let figure = bench.join().unwrap();
-        assert_eq!([figure("messages waiting before"), figure("messages waiting after")].map(f64::round), [3.0, 3.0]);
+        assert!(figure("messages waiting before") > 2.0 && figure("messages waiting after") > 2.0);
         assert!(figure("server's memory after the start per queue") > 0.0);
         server
     });
@@ -184,7 +184,7 @@ fn pictures() {
 fn the_floor_is_above_nothing() {
     let figure = figures(&["floor"]);
     for name in ["verify Ed25519, 16 KB", "verify Ed25519, 60 B", "seal a block", "open a block", "encrypt a message"] {
-        assert!(figure(name) > 0.0 && figure(name) < figure("delivered message, without TLS"), "{name}");
+        assert!(figure(name) > 0.0 && figure(name) < figure("delivered message"), "{name}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Queues, made by recipients and secured by senders.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use smp_client::protocol::authorization::AuthPrivateKey;
@@ -10,6 +10,7 @@ use smp_client::{Client, NewQueueOptions, Queue};
 use structopt::StructOpt;
 
 use super::{Failure, progress};
+use crate::floor::Floor;
 use crate::report::Report;
 use crate::series::Growth;
 use crate::target::Target;
@@ -42,20 +43,21 @@ impl Create {
         report.add_count("queues", self.count());
 
         let mut queues = Vec::with_capacity(self.queues);
-        self.step("NEW", &mut report, async |range| {
+        let floor = Floor::measure();
+        self.step("NEW", floor.per_new(), &mut report, async |range| {
             let new = || NewQueueOptions { key: Some(Arc::clone(&key)), ..NewQueueOptions::default() };
             queues.extend(try_join_all(range.map(|_| client.create_queue(new()))).await?);
             Ok(())
         })
         .await?;
-        self.step("SKEY", &mut report, async |range| {
+        self.step("SKEY", floor.per_command(), &mut report, async |range| {
             let secure = async |queue: &Queue| client.sender(queue.sender_id()).secure(Arc::clone(&key)).await;
             try_join_all(queues[range].iter().map(secure)).await?;
             Ok(())
         })
         .await?;
         if !self.keep {
-            self.step("DEL", &mut report, async |range| {
+            self.step("DEL", floor.per_command(), &mut report, async |range| {
                 try_join_all(queues[range].iter().map(Queue::delete)).await?;
                 Ok(())
             })
@@ -68,6 +70,7 @@ impl Create {
     async fn step(
         &self,
         command: &str,
+        floor: Duration,
         report: &mut Report,
         mut some: impl AsyncFnMut(std::ops::Range<usize>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
@@ -84,7 +87,7 @@ impl Create {
         bar.finish_and_clear();
         let cost = meter.cost();
         report.add_rate(command, self.count(), begin.elapsed());
-        report.add_cost(command, self.count(), cost, None);
+        report.add_cost(command, self.count(), cost, Some(floor));
         if command == "NEW" {
             report.add_memory("subscribed queue", self.count(), cost);
         }

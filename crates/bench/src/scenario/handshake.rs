@@ -6,6 +6,7 @@ use smp_client::Client;
 use structopt::StructOpt;
 
 use super::{Failure, progress};
+use crate::floor::Floor;
 use crate::report::{Latencies, Report};
 use crate::target::Target;
 
@@ -38,7 +39,7 @@ impl Handshake {
         report.add_count("connections", self.connections);
         report.add_rate("connected", self.connections, elapsed);
         report.add_latencies("handshake", &latencies);
-        report.add_cost("handshake", self.connections, cost, None);
+        report.add_cost("handshake", self.connections, cost, Some(Floor::measure().per_handshake()));
         Ok(report)
     }
 }

@@ -7,7 +7,8 @@ use structopt::StructOpt;
 
 use super::Failure;
 use crate::crowd::{CrowdSize, Member, dissolve, gather};
-use crate::report::Report;
+use crate::floor::Floor;
+use crate::report::{Report, as_f64};
 use crate::target::Target;
 
 /// Connects many clients, has all of them leave and come back at once, and subscribe to everything.
@@ -36,7 +37,11 @@ impl Storm {
         report.add_count("subscriptions", self.size.total());
         report.add("until all are subscribed", elapsed.as_secs_f64(), "s");
         report.add_rate("subscribed", self.size.total(), elapsed);
-        report.add_cost("subscription, connections included", self.size.total(), cost, None);
+        // The handshakes are shared out among the subscriptions.
+        let floor = Floor::measure();
+        let handshakes = floor.per_handshake().div_f64(as_f64(self.size.queues.max(1)));
+        let floor = floor.per_command() + handshakes;
+        report.add_cost("subscription, connections included", self.size.total(), cost, Some(floor));
         report.add_memory("client with its subscriptions", self.size.clients, cost);
         dissolve(&members).await?;
         Ok(report)
