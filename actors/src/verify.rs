@@ -22,7 +22,11 @@
 //! Whatever the queue is, the time to answer `AUTH` depends only on the kind of authorization provided. A verified command
 //! carries the key that was checked, because the record may change before it is executed: the shard compares again.
 
+mod together;
+
 use std::sync::Arc;
+
+pub use together::Proved;
 
 use smp_protocol::authorization::{Authorization, Authorized, Verifier};
 use smp_protocol::command::{
@@ -115,14 +119,16 @@ pub enum Unauthorized {
 }
 
 impl Asker<'_> {
-    /// Verifies a command whose credentials have the right shape.
+    /// Verifies a command whose credentials have the right shape. What is `proved` of its authorization already is not checked
+    /// again.
     pub fn verify(
         &self,
         transmission: &Transmission<'_>,
         command: Command,
         directory: &Directory,
+        proved: Option<Proved>,
     ) -> Result<Passed, ErrorType> {
-        let check = Check { asker: self, transmission };
+        let check = Check { asker: self, transmission, proved };
         let verified = match command {
             Command::New(new) => check.create(new),
             Command::Recipient(command) => check.recipient(command, directory),
@@ -152,6 +158,7 @@ type Outcome = Result<VerifiedCommand, ErrorType>;
 struct Check<'a> {
     asker: &'a Asker<'a>,
     transmission: &'a Transmission<'a>,
+    proved: Option<Proved>,
 }
 
 impl Check<'_> {
@@ -298,7 +305,8 @@ impl Check<'_> {
     }
 
     fn is_by(&self, key: &AuthKey, authorized: &Authorized<'_>) -> bool {
-        self.verifier().verify(&self.transmission.authorization, key, authorized, &self.transmission.corr_id)
+        self.proved.as_ref().is_some_and(|proved| proved.is_by(key))
+            || self.verifier().verify(&self.transmission.authorization, key, authorized, &self.transmission.corr_id)
     }
 
     /// The answer where there is no key to check against, after the work of checking one.

@@ -97,7 +97,7 @@ impl Reader {
             return Err(transmission.reject(CommandError::Prohibited));
         }
         let asker = Asker { session_key: &self.terms.session_key, service: None };
-        asker.verify(transmission, command, &self.directory).map_err(|error| Rejected {
+        asker.verify(transmission, command, &self.directory, None).map_err(|error| Rejected {
             corr_id: transmission.corr_id.clone(),
             entity: transmission.entity.clone(),
             error,

@@ -201,7 +201,7 @@ impl Client {
         let transmission = wire.read(&bytes).expect("well-formed");
         let command = transmission.command(VERSION).expect("well-formed");
         let asker = Asker { session_key: &self.server_key, service: service.map(|service| &*service.identity) };
-        match asker.verify(&transmission, command, &relay.directory) {
+        match asker.verify(&transmission, command, &relay.directory, None) {
             Ok(Passed::Execute(verified)) => Ok(verified),
             Ok(Passed::Unauthorized(_)) => unreachable!("clients ask for nothing that needs no queue"),
             Err(error) => Err(error),

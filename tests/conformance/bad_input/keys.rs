@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use smp_client::protocol::authorization::{AuthPrivateKey, Authorized};
+use smp_client::protocol::command::RecipientCommand;
 use smp_client::protocol::encoding::Encode;
+use smp_client::protocol::error::ErrorType;
 use smp_client::protocol::id::{CorrId, EntityId, SessionId, random_bytes};
 use smp_client::protocol::response::Response;
 use smp_client::protocol::version::Version;
-use smp_client::{Client, NewQueueOptions};
+use smp_client::{Client, ClientError, NewQueueOptions, Request};
 
 use crate::harness::at_versions;
 use crate::harness::party::Recipient;
@@ -54,6 +56,36 @@ async fn keys_of_every_kind_against_every_kind() {
         }
     })
     .await;
+}
+
+/// Signatures of a block are verified together; each command has its own answer all the same.
+#[tokio::test]
+async fn a_wrong_key_among_right_ones() {
+    let server = Server::start().await;
+    let client = server.connect().await;
+    let mut queues: Vec<Recipient> = Vec::new();
+    for _ in 0..20 {
+        queues.push(Recipient::new(&client).await);
+    }
+    let wrong = ed25519();
+    for place in 0..queues.len() {
+        for id in [EntityId::from(queues[place].id()), entity(&[3; 24])] {
+            let request = |number: usize| match number == place {
+                true => Request::new(id.clone(), QUE, Some(&wrong)),
+                false => queues[number].queue.request(RecipientCommand::QueueInfo),
+            };
+            let requests: Vec<_> = (0..queues.len()).map(request).collect();
+            let answers = client.send_batch(&requests).await.expect("all are answered");
+            for (number, answer) in answers.iter().enumerate() {
+                match number == place {
+                    true => {
+                        assert!(matches!(answer, Err(ClientError::Server(ErrorType::Auth))), "{number}: {answer:?}")
+                    }
+                    false => assert!(matches!(answer, Ok(Response::Info(_))), "{number}: {answer:?}"),
+                }
+            }
+        }
+    }
 }
 
 /// `SKEY` must be signed with the key that it sets.
