@@ -70,19 +70,19 @@ async fn a_wrong_key_among_right_ones() {
     let wrong = ed25519();
     for place in 0..queues.len() {
         for id in [EntityId::from(queues[place].id()), entity(&[3; 24])] {
-            let request = |number: usize| match number == place {
-                true => Request::new(id.clone(), QUE, Some(&wrong)),
-                false => queues[number].queue.request(RecipientCommand::QueueInfo),
+            let request = |number: usize| {
+                if number == place {
+                    Request::new(id.clone(), QUE, Some(&wrong))
+                } else {
+                    queues[number].queue.request(RecipientCommand::QueueInfo)
+                }
             };
             let requests: Vec<_> = (0..queues.len()).map(request).collect();
             let answers = client.send_batch(&requests).await.expect("all are answered");
             for (number, answer) in answers.iter().enumerate() {
-                match number == place {
-                    true => {
-                        assert!(matches!(answer, Err(ClientError::Server(ErrorType::Auth))), "{number}: {answer:?}")
-                    }
-                    false => assert!(matches!(answer, Ok(Response::Info(_))), "{number}: {answer:?}"),
-                }
+                let refused = matches!(answer, Err(ClientError::Server(ErrorType::Auth)));
+                let told = matches!(answer, Ok(Response::Info(_)));
+                assert!(if number == place { refused } else { told }, "{number}: {answer:?}");
             }
         }
     }
