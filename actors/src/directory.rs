@@ -3,7 +3,10 @@
 //! Sessions look queues up here to verify commands on their own threads; only registry shards change it. Each table is cut
 //! into stripes with a lock of their own, held for the moment of one probe. No lock of a queue is ever taken under it.
 
+mod building;
+
 use std::hash::{BuildHasher, RandomState};
+use std::iter;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
@@ -28,14 +31,14 @@ pub struct Directory {
 pub struct Taken;
 
 impl Directory {
-    /// An empty directory for this many registry shards.
-    pub fn new(shards: usize) -> Self {
+    /// An empty directory for this many registry shards, with room for so many queues.
+    pub fn new(shards: usize, queues: usize) -> Self {
         Self {
             shards,
-            recipients: Table::default(),
-            senders: Table::default(),
-            notifiers: Table::default(),
-            links: Table::default(),
+            recipients: Table::with_capacity(queues),
+            senders: Table::with_capacity(queues),
+            notifiers: Table::with_capacity(0),
+            links: Table::with_capacity(0),
         }
     }
 
@@ -67,19 +70,20 @@ impl Directory {
 
     /// Enters a queue under all its IDs, or under none if one of them is taken.
     pub fn insert(&self, queue: &Arc<Queue>) -> Result<(), Taken> {
-        let (notifier_id, link_id) = optional_ids(queue);
         self.recipients.insert(ByRecipient(Arc::clone(queue)))?;
         if self.senders.insert(BySender(Arc::clone(queue))).is_err() {
             self.recipients.remove(queue.recipient_id(), queue);
             return Err(Taken);
         }
-        let optional = notifier_id
+        self.insert_optional(queue).inspect_err(|_| self.remove(queue))
+    }
+
+    /// Enters a queue under those IDs that not every queue has.
+    fn insert_optional(&self, queue: &Arc<Queue>) -> Result<(), Taken> {
+        let (notifier_id, link_id) = optional_ids(queue);
+        notifier_id
             .map_or(Ok(()), |id| self.insert_notifier(queue, id))
-            .and_then(|()| link_id.map_or(Ok(()), |id| self.insert_link(queue, id)));
-        if optional.is_err() {
-            self.remove(queue);
-        }
-        optional
+            .and_then(|()| link_id.map_or(Ok(()), |id| self.insert_link(queue, id)))
     }
 
     /// Enters a queue under one more notifier ID.
@@ -214,13 +218,12 @@ struct Table<E> {
     stripes: Box<[RwLock<HashTable<E>>]>,
 }
 
-impl<E> Default for Table<E> {
-    fn default() -> Self {
-        Self { hasher: RandomState::new(), stripes: (0..STRIPES).map(|_| RwLock::default()).collect() }
-    }
-}
-
 impl<E: Entry> Table<E> {
+    fn with_capacity(entries: usize) -> Self {
+        let stripe = || RwLock::new(HashTable::with_capacity(entries.div_ceil(STRIPES)));
+        Self { hasher: RandomState::new(), stripes: iter::repeat_with(stripe).take(STRIPES).collect() }
+    }
+
     fn find(&self, id: &E::Id) -> Option<Arc<Queue>> {
         let hash = self.hash(id);
         self.stripe_of(hash).read().find(hash, |entry| entry.id() == id).map(|entry| Arc::clone(entry.queue()))
@@ -252,9 +255,13 @@ impl<E: Entry> Table<E> {
         self.hasher.hash_one(id.as_ref())
     }
 
-    /// Chosen by bits that the table inside the stripe does not use.
     fn stripe_of(&self, hash: u64) -> &RwLock<HashTable<E>> {
-        let [_, _, byte, ..] = hash.to_be_bytes();
-        &self.stripes[usize::from(byte) % STRIPES]
+        &self.stripes[stripe_number(hash)]
     }
+}
+
+/// Chosen by bits that the table inside the stripe does not use.
+fn stripe_number(hash: u64) -> usize {
+    let [_, _, byte, ..] = hash.to_be_bytes();
+    usize::from(byte) % STRIPES
 }

@@ -86,12 +86,6 @@ pub struct Delivered {
 }
 
 impl Queue {
-    /// A queue with the messages that were saved for it.
-    pub fn restored(record: QueueRecord, messages: Option<MessageQueue>) -> Self {
-        let live = messages.map(|messages| Box::new(Live { messages, ..Live::default() }));
-        Self { life: Mutex::new(live.map_or(Life::Dormant, Life::Live)), ..Self::new(record) }
-    }
-
     /// A queue without messages.
     pub fn new(record: QueueRecord) -> Self {
         Self {
@@ -100,6 +94,11 @@ impl Queue {
             record: RwLock::new(record),
             life: Mutex::new(Life::Dormant),
         }
+    }
+
+    /// Gives it the messages that were saved for it, before it is used.
+    pub fn restore(&self, messages: MessageQueue) {
+        *self.life.lock() = Life::Live(Box::new(Live { messages, ..Live::default() }));
     }
 
     /// The ID that names the queue to its recipient; it never changes.

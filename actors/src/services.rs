@@ -79,6 +79,11 @@ impl Services {
         self.known.read().by_id.get(id).cloned()
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.known.read().by_id.is_empty()
+    }
+
     /// Number of services that use this area, and of the queues that are associated with them.
     pub fn counts(&self, kind: AreaKind) -> (u64, u64) {
         let known = self.known.read();

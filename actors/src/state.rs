@@ -33,7 +33,6 @@ use crate::directory::Directory;
 use crate::metrics::MetricsFile;
 use crate::notification::PendingNotification;
 use crate::notifications::NotificationArea;
-use crate::queue::Queue;
 use crate::registry::undelivered;
 use crate::services::{AreaKind, Services};
 use crate::stats::Stats;
@@ -191,16 +190,17 @@ fn refuse_other_storage(storage: Storage) -> Result<(), StateError> {
 fn directory(
     shards: usize,
     queues: Vec<QueueRecord>,
-    mut messages: HashMap<RecipientId, MessageQueue>,
+    messages: HashMap<RecipientId, MessageQueue>,
     stats: &Stats,
     logger: &Logger,
 ) -> Directory {
-    let directory = Directory::new(shards);
-    for record in queues {
-        let messages = messages.remove(&record.recipient_id);
-        let queue = Arc::new(Queue::restored(record, messages));
-        if directory.insert(&queue).is_err() {
-            warn!(logger, "a queue of the store log has an ID of another one and is left out");
+    let (directory, left_out) = Directory::build(shards, queues);
+    if left_out > 0 {
+        warn!(logger, "{left_out} queues of the store log have an ID of another one and are left out");
+    }
+    for (id, messages) in messages {
+        if let Some(queue) = directory.recipient(&id) {
+            queue.restore(messages);
         }
     }
     stats.queues.now.set(i64::try_from(directory.len()).unwrap_or(i64::MAX));
@@ -209,6 +209,9 @@ fn directory(
 
 /// Counts the queues of each service.
 fn associate(directory: &Directory, services: &Services) {
+    if services.is_empty() {
+        return;
+    }
     let queues = (0..Directory::PORTIONS).flat_map(|portion| directory.portion(portion));
     for queue in queues {
         let record = queue.record();

@@ -142,7 +142,7 @@ pub struct Relay {
 impl Relay {
     /// A relay without queues that knows the services.
     pub fn new(shards: usize, services: Vec<ServiceRecord>) -> Self {
-        let directory = Arc::new(Directory::new(shards));
+        let directory = Arc::new(Directory::new(shards, 0));
         let known = Arc::new(Services::restored(services.clone()));
         let area = Arc::new(Mutex::new(NotificationArea::new(Arc::default(), Arc::clone(&known), 1000, 128)));
         let mailboxes = Arc::new(Mailboxes((0..shards).map(|_| Mutex::default()).collect()));

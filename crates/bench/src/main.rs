@@ -13,6 +13,7 @@
 //! figures of one machine say little about another. Queues are deleted when they have served, unless `--keep` is given.
 
 mod crowd;
+mod disk;
 mod floor;
 mod plot;
 mod process;
@@ -61,6 +62,8 @@ enum Scenario {
     Backlog(scenario::backlog::Backlog),
     /// Messages that waited are fetched: every byte, the order and the number are checked
     Drain(scenario::drain::Drain),
+    /// What it costs that messages are on disk before they are accepted
+    Durable(scenario::durable::Durable),
     /// Many subscribed clients, and messages to some of them
     Crowd(scenario::crowd::Crowd),
     /// Many clients come back at the same time
@@ -76,16 +79,8 @@ enum Scenario {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    match run(&arguments) {
-        Ok(report) if arguments.json => {
-            println!("{}", report.to_json());
-            ExitCode::SUCCESS
-        }
-        Ok(report) => {
-            print!("{report}");
-            ExitCode::SUCCESS
-        }
+    match run(&Arguments::from_args()) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("smp-bench: {failure}");
             ExitCode::FAILURE
@@ -93,13 +88,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<Report, Failure> {
+/// Measures, and shows what came out before a picture of it can fail.
+fn run(arguments: &Arguments) -> Result<(), Failure> {
     raise_open_files_limit();
     let report = measure(&arguments.scenario)?;
-    if let Some(file) = &arguments.plot {
-        plot::draw(report.scenario(), &report.series, file)?;
+    if arguments.json {
+        println!("{}", report.to_json());
+    } else {
+        print!("{report}");
     }
-    Ok(report)
+    arguments.plot.as_ref().map_or(Ok(()), |file| plot::draw(report.scenario(), &report.series, file))
 }
 
 /// Every connection takes a descriptor, and the usual soft limit is 1024.
@@ -120,6 +118,7 @@ async fn measure(scenario: &Scenario) -> Result<Report, Failure> {
         Scenario::Idle(idle) => idle.run().await,
         Scenario::Backlog(backlog) => backlog.run().await,
         Scenario::Drain(drain) => drain.run().await,
+        Scenario::Durable(durable) => durable.run().await,
         Scenario::Crowd(crowd) => crowd.run().await,
         Scenario::Storm(storm) => storm.run().await,
         Scenario::Restart(restart) => restart.run().await,

@@ -6,6 +6,7 @@ pub mod crowd;
 pub mod curve;
 pub mod deliver;
 pub mod drain;
+pub mod durable;
 pub mod fairness;
 pub mod flood;
 pub mod handshake;

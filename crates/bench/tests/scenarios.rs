@@ -34,10 +34,14 @@ struct InProcess {
 
 impl InProcess {
     fn start() -> Self {
+        Self::start_with(SETTINGS)
+    }
+
+    fn start_with(settings: &str) -> Self {
         let chain = NewChain::generate(SignAlgorithm::Ed25519, "localhost").unwrap();
         let state = tempfile::tempdir().unwrap();
-        let (running, thread) = run(&chain, state.path(), SETTINGS);
-        let settings = SETTINGS.replace("port = 0", &format!("port = {}", running.listening[0].port()));
+        let (running, thread) = run(&chain, state.path(), settings);
+        let settings = settings.replace("port = 0", &format!("port = {}", running.listening[0].port()));
         Self { chain, state, settings, running, thread }
     }
 
@@ -129,6 +133,23 @@ fn every_scenario() {
     }
 }
 
+/// Two servers take turns, and the disk of one of them.
+#[test]
+fn durability() {
+    let memory = InProcess::start();
+    let journal = InProcess::start_with(&SETTINGS.replace("enable = on", "enable = on\nstore_messages = journal"));
+    let (memory, disk) = (memory.address(), tempfile::tempdir().unwrap());
+    let against = ["--against", &memory, "--disk", disk.path().to_str().unwrap()];
+    let figure = figures(&[&["durable", &journal.address(), "--senders", "2", "--rounds", "1"], &against[..]].concat());
+    assert!(figure("journal, sent") > 0.0 && figure("memory, sent") > 0.0 && figure("journal, sent, of memory") > 0.0);
+    assert!(figure("disk, append and sync, p50") <= figure("disk, append and sync, p99"));
+    assert!(figure("journal, SEND to OK of a single sender, p99") > 0.0);
+
+    let output = bench(&["durable", &memory, "--against", &memory, "--disk", "/nowhere", "--senders", "1"]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.starts_with("smp-bench: --disk /nowhere: "), "{error}");
+}
+
 /// Messages that wait in memory survive a restart in good order.
 #[test]
 fn a_restart() {
@@ -178,6 +199,10 @@ fn pictures() {
     let output = bench(&["floor", "--plot", "nothing.svg"]);
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.starts_with("smp-bench: this scenario has nothing to draw"), "{error}");
+    assert!(
+        String::from_utf8(output.stdout).unwrap().contains("verify Ed25519"),
+        "what was measured is shown all the same"
+    );
 }
 
 #[test]

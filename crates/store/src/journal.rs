@@ -21,6 +21,7 @@ mod key_table;
 mod record;
 mod replay;
 mod segment;
+mod waiting;
 
 use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ pub use replay::{ReplayRules, Replayed, replay};
 pub use segment::Filed;
 
 use self::index::Index;
-use self::key_table::{KeyTable, QueueKey};
+use self::key_table::{FoundKeys, KeyTable, QueueKey};
 use self::record::{HEADER_LENGTH, Header, Kind};
 use self::segment::{Segment, index_path, segment_path};
 use crate::append_file::AppendFile;
@@ -107,6 +108,15 @@ impl Journal {
             sizes: rules.sizes,
             keys,
             encrypts: rules.encrypt,
+        }
+    }
+
+    /// Goes on with the keys that are in use, and with numbers after those of all keys.
+    fn go_on_with(&mut self, keys: FoundKeys) {
+        let after = keys.values().flatten().map(|(sequence, _)| sequence + 1).max().unwrap_or(0);
+        self.next_sequence = self.next_sequence.max(after);
+        for (_, key) in keys.values().filter_map(|keys| keys.last()).filter(|(_, key)| Arc::strong_count(key) > 1) {
+            self.keys.adopt(key);
         }
     }
 

@@ -130,8 +130,7 @@ impl MessageQueue {
     }
 
     /// What was in a queue. Markers that other messages follow were taken out before these came.
-    pub(crate) fn restored(messages: impl IntoIterator<Item = StoredMessage>) -> Self {
-        let mut messages: VecDeque<_> = messages.into_iter().collect();
+    pub(crate) fn restored(mut messages: VecDeque<StoredMessage>) -> Self {
         let last = messages.len().saturating_sub(1);
         let mut position = 0;
         messages.retain(|message| {

@@ -4,15 +4,17 @@
 //! both are counted, described without any ID, and skipped.
 
 mod queues;
+mod reading;
 mod summary;
 
 use std::io::{self, BufRead};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 pub use queues::StoredQueues;
 pub use summary::{Problem, ReplaySummary, Severity};
 
-use crate::lines::{Line, Lines};
-use crate::log_record::{LogRecord, ParseError};
+use self::reading::{BATCHES, read_lines};
 use crate::record::{QueueRecord, ServiceRecord};
 
 /// What a log says.
@@ -26,26 +28,31 @@ pub struct Replayed {
     pub summary: ReplaySummary,
 }
 
-/// Replays a log. `rejected` gets every line that does not parse, except a torn last one.
-pub fn replay(reader: impl BufRead, mut rejected: impl FnMut(&[u8])) -> io::Result<Replayed> {
+/// Replays a log. `rejected` gets every line that does not parse, except a torn last one. Lines are read and parsed on another
+/// thread while those before them are applied, which takes about as long.
+pub fn replay(reader: impl BufRead + Send, mut rejected: impl FnMut(&[u8])) -> io::Result<Replayed> {
     let mut queues = StoredQueues::default();
     let mut summary = ReplaySummary::default();
-    let mut lines = Lines::new(reader);
-    while let Some(line) = lines.next()? {
-        summary.lines += 1;
-        match parse(&line) {
-            Ok(record) => {
-                if let Err(problem) = queues.apply(record) {
-                    summary.add_problem(line.number, problem);
+    thread::scope(|scope| {
+        let (sender, batches) = sync_channel(BATCHES);
+        let reading = thread::Builder::new().spawn_scoped(scope, move || read_lines(reader, &sender))?;
+        for line in batches.into_iter().flatten() {
+            summary.lines += 1;
+            match line.parsed {
+                Ok(record) => {
+                    if let Err(problem) = queues.apply(record) {
+                        summary.add_problem(summary.lines, problem);
+                    }
+                }
+                Err(_) if line.torn => summary.torn = true,
+                Err(error) => {
+                    summary.add_rejected(summary.lines, error);
+                    rejected(&line.content);
                 }
             }
-            Err(_) if !line.terminated => summary.torn = true,
-            Err(error) => {
-                summary.add_rejected(line.number, error);
-                rejected(line.content);
-            }
         }
-    }
+        reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
     summary.created = count(queues.created());
     let (queues, services) = queues.into_sorted();
     (summary.queues, summary.services) = (count(queues.len()), count(services.len()));
@@ -56,20 +63,13 @@ fn count(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
 }
 
-/// A CR at the end is ignored: an editor left it there.
-fn parse(line: &Line<'_>) -> Result<LogRecord, ParseError> {
-    if line.cut {
-        return Err(ParseError { expected: "a line of at most 1 MiB", position: 0 });
-    }
-    LogRecord::parse(line.content.strip_suffix(b"\r").unwrap_or(line.content))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::log_record::LogRecord;
     use crate::log_record::samples::{few_queues, plain_queue};
 
     proptest! {

@@ -8,6 +8,7 @@
 //!
 //! It is written when a segment is complete. One that is missing or damaged is made anew from the segment.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,12 +35,22 @@ impl Index {
         self.entries.extend_from_slice(header);
     }
 
-    /// Records with their offsets.
+    /// Numbers of the records.
+    pub fn numbers(&self) -> Range<usize> {
+        0..self.entries.len() / ENTRY_LENGTH
+    }
+
+    /// The record with this number, and its offset; `None` if it has no sound header.
+    pub fn get(&self, number: usize) -> Option<(u32, Header)> {
+        let start = number.checked_mul(ENTRY_LENGTH)?;
+        let entry = self.entries.get(start..start.checked_add(ENTRY_LENGTH)?)?;
+        let (offset, header) = entry.split_first_chunk()?;
+        Some((u32::from_le_bytes(*offset), Header::decode_sound(header.try_into().ok()?)?))
+    }
+
+    /// All records with their offsets.
     pub fn iter(&self) -> impl Iterator<Item = (u32, Header)> {
-        self.entries.chunks_exact(ENTRY_LENGTH).filter_map(|entry| {
-            let (offset, header) = entry.split_first_chunk()?;
-            Some((u32::from_le_bytes(*offset), Header::decode_sound(header.try_into().ok()?)?))
-        })
+        self.numbers().filter_map(|number| self.get(number))
     }
 
     /// Bytes of all entries.
@@ -49,14 +60,11 @@ impl Index {
 
     /// Writes the file.
     pub fn save(&self, files: &Arc<dyn Files>, directory: &Path, number: u64) -> Result<(), FileError> {
-        let mut checksum = crc32fast::Hasher::new();
-        checksum.update(INDEX_MAGIC);
-        checksum.update(&self.entries);
         let mut file = AtomicFile::create(Arc::clone(files), &index_path(directory, number))?;
         file.write(|out| {
             out.extend_from_slice(INDEX_MAGIC);
             out.extend_from_slice(&self.entries);
-            out.extend_from_slice(&checksum.finalize().to_le_bytes());
+            out.extend_from_slice(&self.checksum());
         })?;
         file.commit()
     }
@@ -69,18 +77,24 @@ impl Index {
         }
         let file = files.open_read_at(&path).map_err(FileError::on("read", &path))?;
         let length = file.length().map_err(FileError::on("read the length of", &path))?;
-        let mut content = vec![0; usize::try_from(length).unwrap_or(0)];
-        file.read_exact_at(&mut content, 0).map_err(FileError::on("read", &path))?;
-        let Some(end) = content.len().checked_sub(CHECKSUM_LENGTH) else { return Ok(None) };
-        let entries = end.checked_sub(INDEX_MAGIC.len()).filter(|length| length % ENTRY_LENGTH == 0);
-        let (checked, checksum) = content.split_at(end);
-        if entries.is_none() || !content.starts_with(INDEX_MAGIC) || crc32fast::hash(checked).to_le_bytes() != *checksum
-        {
-            return Ok(None);
+        let length = usize::try_from(length).unwrap_or(0);
+        let Some(length) = length.checked_sub(INDEX_MAGIC.len() + CHECKSUM_LENGTH) else { return Ok(None) };
+        let (mut magic, mut entries, mut checksum) = ([0; INDEX_MAGIC.len()], vec![0; length], [0; CHECKSUM_LENGTH]);
+        let mut offset = 0;
+        for part in [&mut magic[..], &mut entries, &mut checksum] {
+            file.read_exact_at(part, offset).map_err(FileError::on("read", &path))?;
+            offset += part.len() as u64;
         }
-        content.truncate(end);
-        content.drain(..INDEX_MAGIC.len());
-        Ok(Some(Self { entries: content }))
+        let index = Self { entries };
+        let sound = magic == *INDEX_MAGIC && length % ENTRY_LENGTH == 0 && index.checksum() == checksum;
+        Ok(sound.then_some(index))
+    }
+
+    fn checksum(&self) -> [u8; CHECKSUM_LENGTH] {
+        let mut checksum = crc32fast::Hasher::new();
+        checksum.update(INDEX_MAGIC);
+        checksum.update(&self.entries);
+        checksum.finalize().to_le_bytes()
     }
 }
 

@@ -4,17 +4,17 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use smp_protocol::id::RecipientId;
+use smp_protocol::id::{MessageId, RecipientId};
 
 use super::index::{Index, scan};
-use super::key_table::{FoundKeys, KeyTable, QueueKey};
+use super::key_table::{FoundKeys, KeyTable};
 use super::record::{Header, Kind};
 use super::segment::{Segment, segment_numbers, segment_path};
-use super::{Journal, JournalSizes, Sealed, body_at};
+use super::waiting::{Place, Waiting, key_of};
+use super::{Journal, JournalSizes, Sealed};
 use crate::error::FileError;
 use crate::files::Files;
-use crate::message_body::MessageBody;
-use crate::message_queue::{MessageQueue, StoredContent, StoredMessage};
+use crate::message_queue::MessageQueue;
 
 /// Which messages are restored, and how the journal goes on.
 #[derive(Debug, Clone, Copy, Default)]
@@ -45,15 +45,13 @@ pub struct Replayed {
     pub keyless: u64,
 }
 
-type Waiting = HashMap<RecipientId, Vec<(u64, StoredMessage)>>;
-
 /// Reads the journal in a directory, which need not exist; `known` tells which queues there are. Messages of other queues
 /// are dropped: a queue is deleted by its line in the store log.
 pub fn replay(
     files: &Arc<dyn Files>,
     directory: &Path,
     rules: ReplayRules,
-    mut known: impl FnMut(&RecipientId) -> bool,
+    known: impl FnMut(&RecipientId) -> bool,
 ) -> Result<Replayed, FileError> {
     let (keys, found_keys) = KeyTable::open(files, directory)?;
     let mut replayed = Replayed {
@@ -73,35 +71,22 @@ pub fn replay(
     let removals =
         segments.iter().flat_map(|(_, index)| index.iter()).filter(|(_, header)| header.kind == Kind::Removal);
     let removed: HashSet<_> = removals.map(|(_, header)| header.message).collect();
-    let mut waiting = Waiting::new();
-    for (segment, index) in &segments {
-        let (mut puts, mut markers) = (0, HashSet::new());
-        for (offset, header) in index.iter() {
-            replayed.journal.next_sequence = replayed.journal.next_sequence.max(header.sequence + 1);
-            if header.kind == Kind::Removal {
-                continue;
-            }
-            puts += usize::from(header.kind != Kind::QuotaMarker);
-            let is_known = |waiting: &Waiting| waiting.contains_key(&header.queue);
-            if !removed.contains(&header.message) && (is_known(&waiting) || known(&header.queue)) {
-                if header.kind == Kind::QuotaMarker {
-                    markers.insert(header.message);
-                }
-                replayed.add((segment, offset), &header, rules, &found_keys, &mut waiting);
-            }
-        }
-        let (segment, length) = (Arc::clone(segment), segment.length()?);
-        replayed.journal.sealed.push_back(Sealed { segment, length, puts, markers });
+    let mut found = Found { removed, keys: found_keys, waiting: Waiting::new(known), oldest: rules.oldest };
+    for (number, (segment, index)) in segments.iter().enumerate() {
+        replayed.look_through(number, segment, index, &mut found)?;
     }
-    let newest = found_keys.values().flatten().map(|(sequence, _)| sequence + 1).max().unwrap_or(0);
-    replayed.journal.next_sequence = replayed.journal.next_sequence.max(newest);
-    for (_, key) in found_keys.values().filter_map(|keys| keys.last()).filter(|(_, key)| Arc::strong_count(key) > 1) {
-        replayed.journal.keys.adopt(key);
-    }
-    drop(found_keys);
-    replayed.queues = waiting.into_iter().map(|(queue, messages)| (queue, in_order(messages))).collect();
+    replayed.queues = found.waiting.into_queues(&segments, &found.keys);
     replayed.stored = replayed.queues.values().flatten().filter(|message| !message.is_marker()).count() as u64;
+    replayed.journal.go_on_with(found.keys);
     Ok(replayed)
+}
+
+/// What is known of the records of all segments.
+struct Found<K> {
+    removed: HashSet<MessageId>,
+    keys: FoundKeys,
+    waiting: Waiting<K>,
+    oldest: Option<i64>,
 }
 
 impl Replayed {
@@ -128,48 +113,45 @@ impl Replayed {
         Ok((segment, found.index))
     }
 
-    fn add(
+    /// Looks for what waits in a segment.
+    fn look_through<K: FnMut(&RecipientId) -> bool>(
         &mut self,
-        (segment, offset): (&Arc<Segment>, u32),
-        header: &Header,
-        rules: ReplayRules,
-        keys: &FoundKeys,
-        waiting: &mut Waiting,
-    ) {
-        let content = match header.kind {
-            Kind::Message { .. } if rules.oldest.is_some_and(|oldest| header.timestamp < oldest) => {
-                self.expired += 1;
-                return;
+        number: usize,
+        segment: &Arc<Segment>,
+        index: &Index,
+        found: &mut Found<K>,
+    ) -> Result<(), FileError> {
+        let (mut puts, mut markers) = (0, HashSet::new());
+        for (entry, header) in index.numbers().filter_map(|entry| Some((entry, index.get(entry)?.1))) {
+            self.journal.next_sequence = self.journal.next_sequence.max(header.sequence + 1);
+            let is_marker = match header.kind {
+                Kind::Removal => continue,
+                Kind::QuotaMarker => true,
+                Kind::Message { .. } => false,
+            };
+            puts += usize::from(!is_marker);
+            if found.removed.contains(&header.message) {
+                continue;
             }
-            Kind::Message { notify } => {
-                let key = key_of(header, keys);
-                if header.sealed && key.is_none() {
-                    self.keyless += 1;
-                    return;
-                }
-                let body = body_at(segment, offset, header).opened_with(key);
-                StoredContent::Message { notify, body: MessageBody::Filed(body) }
+            let Some(queue) = found.waiting.number_of(&header.queue) else { continue };
+            if is_marker {
+                markers.insert(header.message);
+            } else if !self.is_kept(&header, found.oldest, &found.keys) {
+                continue;
             }
-            Kind::QuotaMarker => StoredContent::QuotaMarker,
-            Kind::Removal => return,
-        };
-        let message = StoredMessage { id: header.message, timestamp: header.timestamp, content };
-        waiting.entry(header.queue).or_default().push((header.sequence, message));
+            found.waiting.add(Place { queue, sequence: header.sequence, segment: number, entry });
+        }
+        let (segment, length) = (Arc::clone(segment), segment.length()?);
+        self.journal.sealed.push_back(Sealed { segment, length, puts, markers });
+        Ok(())
     }
-}
 
-/// The newest key that was in use when the message was stored.
-fn key_of(header: &Header, keys: &FoundKeys) -> Option<Arc<QueueKey>> {
-    let keys = keys.get(&header.queue).filter(|_| header.sealed)?;
-    let (_, key) = keys.iter().rev().find(|(first, _)| *first <= header.sequence)?;
-    Some(Arc::clone(key))
-}
-
-/// A record that was being moved when the process ended is there twice.
-fn in_order(mut messages: Vec<(u64, StoredMessage)>) -> MessageQueue {
-    if !messages.is_sorted_by_key(|(sequence, _)| *sequence) {
-        messages.sort_by_key(|(sequence, _)| *sequence);
+    /// Whether a message can be restored, and is to be; counts it if not.
+    fn is_kept(&mut self, header: &Header, oldest: Option<i64>, keys: &FoundKeys) -> bool {
+        let expired = oldest.is_some_and(|oldest| header.timestamp < oldest);
+        let keyless = !expired && header.sealed && key_of(header, keys).is_none();
+        self.expired += u64::from(expired);
+        self.keyless += u64::from(keyless);
+        !expired && !keyless
     }
-    messages.dedup_by_key(|(sequence, _)| *sequence);
-    MessageQueue::restored(messages.into_iter().map(|(_, message)| message))
 }

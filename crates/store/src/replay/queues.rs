@@ -1,5 +1,6 @@
 //! The state that a log describes, line by line.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use smp_protocol::id::{LinkId, NotifierId, RecipientId, SenderId, ServiceId};
@@ -78,15 +79,15 @@ impl StoredQueues {
     }
 
     fn create(&mut self, queue: QueueRecord) -> Applied {
-        let taken = self.recipients.contains_key(&queue.recipient_id)
-            || self.senders.contains(&queue.sender_id)
-            || queue.notifier.as_ref().is_some_and(|notifier| self.notifiers.contains(&notifier.id))
+        let Entry::Vacant(place) = self.recipients.entry(queue.recipient_id) else {
+            return Err(Problem::DuplicateQueue);
+        };
+        let taken = queue.notifier.as_ref().is_some_and(|notifier| self.notifiers.contains(&notifier.id))
             || queue.link.as_ref().is_some_and(|link| self.links.contains(link.id()));
-        if taken {
+        if taken || !self.senders.insert(queue.sender_id) {
             return Err(Problem::DuplicateQueue);
         }
-        self.recipients.insert(queue.recipient_id, Place::At(self.queues.len()));
-        self.senders.insert(queue.sender_id);
+        place.insert(Place::At(self.queues.len()));
         self.notifiers.extend(queue.notifier.as_ref().map(|notifier| notifier.id));
         self.links.extend(queue.link.as_ref().map(|link| link.id().clone()));
         self.queues.push(queue);

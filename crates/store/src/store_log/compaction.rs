@@ -25,6 +25,10 @@ use crate::error::FileError;
 use crate::files::{Files, LogFile};
 use crate::record::{QueueRecord, ServiceRecord};
 
+/// Lines compared at a time, and the bytes that they have usually.
+const LINES: usize = 256;
+const CHUNK: usize = 96 * 1024;
+
 /// What the log is called while it is being replaced.
 pub(super) fn start_path(log: &Path) -> PathBuf {
     with_suffix(log, ".start")
@@ -85,23 +89,6 @@ impl Compacted {
         self.file.sync().map_err(FileError::on("sync", &self.path))
     }
 
-    /// Whether it says the same, byte for byte, as `log`.
-    pub(super) fn equals(&self, files: &dyn Files, log: &Path) -> Result<bool, FileError> {
-        let read = |path: &Path| files.open(path).map_err(FileError::on("read", path));
-        let (mut new, mut old) = (read(&self.path)?, read(log)?);
-        let (mut new_chunk, mut old_chunk) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
-        loop {
-            let n = fill(&mut new, &mut new_chunk).map_err(FileError::on("read", &self.path))?;
-            let m = fill(&mut old, &mut old_chunk).map_err(FileError::on("read", log))?;
-            if new_chunk[..n] != old_chunk[..m] {
-                return Ok(false);
-            }
-            if n == 0 {
-                return Ok(true);
-            }
-        }
-    }
-
     /// Removes it.
     pub(super) fn discard(self, files: &dyn Files) -> Result<(), FileError> {
         files.remove(&self.path).map_err(FileError::on("remove", &self.path))
@@ -126,6 +113,40 @@ impl Compacted {
         }
         Ok(Swapped { log: appending, backup, synced: sync_parent(files, log) })
     }
+}
+
+/// Whether `log` says the same, byte for byte, as a compacted log with these services and queues would. Ends with the first
+/// difference, which a log that is not compact usually has near its start.
+pub(super) fn is_compact(
+    files: &dyn Files,
+    log: &Path,
+    services: &[ServiceRecord],
+    queues: &[QueueRecord],
+) -> Result<bool, FileError> {
+    let mut reader = files.open(log).map_err(FileError::on("read", log))?;
+    let mut found = Vec::new();
+    let mut continues_with = |expected: &[u8]| {
+        found.resize(expected.len(), 0);
+        let length = fill(reader.as_mut(), &mut found).map_err(FileError::on("read", log))?;
+        Ok(found[..length] == *expected)
+    };
+    let mut lines = Vec::with_capacity(CHUNK);
+    for some in services.chunks(LINES) {
+        lines.clear();
+        some.iter().for_each(|service| service.write_line(&mut lines));
+        if !continues_with(&lines)? {
+            return Ok(false);
+        }
+    }
+    for some in queues.chunks(LINES) {
+        lines.clear();
+        some.iter().for_each(|queue| queue.write_compacted(&mut lines));
+        if !continues_with(&lines)? {
+            return Ok(false);
+        }
+    }
+    let end = reader.read(&mut [0]).map_err(FileError::on("read", log))?;
+    Ok(end == 0)
 }
 
 fn fill(reader: &mut dyn Read, chunk: &mut [u8]) -> std::io::Result<usize> {

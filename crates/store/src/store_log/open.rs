@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::compaction::{Compacted, start_path};
+use super::compaction::{Compacted, is_compact, start_path};
 use super::{StoreLog, StoreLogError, backups};
 use crate::append_file::AppendFile;
 use crate::atomic_file::{sync_parent, with_suffix};
@@ -154,11 +154,10 @@ fn compact(
     now: SystemTime,
     report: &mut OpenReport,
 ) -> Result<AppendFile, FileError> {
-    let compacted = Compacted::write(files, path, &replayed.services, &replayed.queues)?;
-    if compacted.equals(files.as_ref(), path)? {
-        compacted.discard(files.as_ref())?;
+    if is_compact(files.as_ref(), path, &replayed.services, &replayed.queues)? {
         return AppendFile::open(files.as_ref(), path);
     }
+    let compacted = Compacted::write(files, path, &replayed.services, &replayed.queues)?;
     let swapped = compacted.swap(files.as_ref(), path, now)?;
     swapped.synced?;
     report.backup = Some(swapped.backup);

@@ -1,0 +1,125 @@
+//! The directory of a server that starts.
+//!
+//! There may be millions of queues, and entering them one by one is little else than waiting for memory: each goes to another
+//! place of every table. So all processors make the queues and sort them by stripes, and then fill one stripe after the
+//! other, each of which fits into the cache of a processor.
+
+use std::num::NonZero;
+use std::ops::Range;
+use std::sync::Arc;
+use std::thread;
+
+use parking_lot::Mutex;
+use smp_store::record::QueueRecord;
+
+use super::{ByRecipient, BySender, Directory, Entry, STRIPES, Table, stripe_number};
+use crate::queue::Queue;
+
+/// Queues that a thread takes before it asks for more.
+const AT_ONCE: usize = 256;
+
+impl Directory {
+    /// Enters all queues. Returns how many are left out, because they have an ID of another one.
+    pub fn build(shards: usize, records: Vec<QueueRecord>) -> (Self, usize) {
+        let directory = Self::new(shards, records.len());
+        let records = Mutex::new(records.into_iter());
+        let (recipients, senders) = (Mutex::new(Sorted::default()), Mutex::new(Sorted::default()));
+        let left_out = Mutex::new(Vec::new());
+        on_all_processors(|| {
+            let (mut by_recipient, mut by_sender) = (Vec::new(), Vec::new());
+            loop {
+                let some: Vec<_> = records.lock().by_ref().take(AT_ONCE).collect();
+                if some.is_empty() {
+                    break;
+                }
+                for queue in some.into_iter().map(|record| Arc::new(Queue::new(record))) {
+                    by_recipient.push(directory.recipients.hashed(ByRecipient(Arc::clone(&queue))));
+                    by_sender.push(directory.senders.hashed(BySender(Arc::clone(&queue))));
+                    if directory.insert_optional(&queue).is_err() {
+                        left_out.lock().push(queue);
+                    }
+                }
+            }
+            recipients.lock().add(by_recipient);
+            senders.lock().add(by_sender);
+        });
+        on_all_processors(|| {
+            left_out.lock().extend(directory.recipients.fill(&recipients).into_iter().map(|entry| entry.0));
+            left_out.lock().extend(directory.senders.fill(&senders).into_iter().map(|entry| entry.0));
+        });
+        let left_out = left_out.into_inner();
+        for queue in &left_out {
+            directory.remove(queue);
+        }
+        (directory, left_out.len())
+    }
+}
+
+/// Does the same on as many threads as there are processors. With fewer threads it takes longer, and nothing else.
+fn on_all_processors(work: impl Fn() + Sync) {
+    thread::scope(|scope| {
+        for _ in 1..thread::available_parallelism().map_or(1, NonZero::get) {
+            let _ = thread::Builder::new().spawn_scoped(scope, &work);
+        }
+        work();
+    });
+}
+
+/// An entry, and the hash of its ID.
+type Hashed<E> = (u64, E);
+
+/// Entries in the order of their stripes, from each thread. It is taken from the end, stripe by stripe.
+struct Sorted<E> {
+    parts: Vec<Vec<Hashed<E>>>,
+    stripes: Range<usize>,
+}
+
+impl<E> Default for Sorted<E> {
+    fn default() -> Self {
+        Self { parts: Vec::new(), stripes: 0..STRIPES }
+    }
+}
+
+impl<E> Sorted<E> {
+    fn add(&mut self, mut part: Vec<Hashed<E>>) {
+        part.sort_unstable_by_key(|(hash, _)| stripe_number(*hash));
+        self.parts.push(part);
+    }
+
+    /// A stripe, and what belongs to it.
+    fn take(&mut self) -> Option<(usize, Vec<Vec<Hashed<E>>>)> {
+        let stripe = self.stripes.next_back()?;
+        let of_stripe = |part: &mut Vec<Hashed<E>>| {
+            let start = part.partition_point(|(hash, _)| stripe_number(*hash) < stripe);
+            part.split_off(start)
+        };
+        Some((stripe, self.parts.iter_mut().map(of_stripe).collect()))
+    }
+}
+
+impl<E: Entry> Table<E> {
+    fn hashed(&self, entry: E) -> Hashed<E> {
+        (self.hash(entry.id()), entry)
+    }
+
+    /// Enters everything; returns what has an ID that is taken.
+    fn fill(&self, sorted: &Mutex<Sorted<E>>) -> Vec<E> {
+        let mut refused = Vec::new();
+        while let Some((stripe, entries)) = take_from(sorted) {
+            let mut table = self.stripes[stripe].write();
+            for (hash, entry) in entries.into_iter().flatten() {
+                if table.find(hash, |other| other.id() == entry.id()).is_some() {
+                    refused.push(entry);
+                } else {
+                    table.insert_unique(hash, entry, |other| self.hash(other.id()));
+                }
+            }
+        }
+        refused
+    }
+}
+
+/// Others can take the next ones meanwhile.
+fn take_from<E>(sorted: &Mutex<Sorted<E>>) -> Option<(usize, Vec<Vec<Hashed<E>>>)> {
+    sorted.lock().take()
+}
