@@ -9,6 +9,7 @@
 //! The server runs in this process, on files that fail on command. A refused message may be there or not: its sender was told
 //! that it has to send it again.
 
+#[allow(dead_code, reason = "shared with other test programs, each of which needs its part")]
 #[path = "harness/in_process.rs"]
 mod in_process;
 

@@ -1,5 +1,6 @@
 //! The journal writer panics while messages are written: only what it was writing is refused, and nothing is lost.
 
+#[allow(dead_code, reason = "shared with other test programs, each of which needs its part")]
 #[path = "harness/in_process.rs"]
 mod in_process;
 

@@ -35,7 +35,7 @@ use smp_protocol::command::{
 use smp_protocol::error::{CommandError, ErrorType};
 use smp_protocol::handshake::ServiceRole;
 use smp_protocol::id::{CorrId, LinkId, NotifierId, RecipientId, SenderId, ServiceId};
-use smp_protocol::key::{AuthKey, DhPrivateKey, Signature, VerifyingKey};
+use smp_protocol::key::{AuthKey, DhPrivateKey, DhPublicKey, DhSecret, Signature, VerifyingKey};
 use smp_protocol::transmission::Transmission;
 use smp_store::record::QueueRecord;
 
@@ -69,8 +69,8 @@ pub struct Verified(VerifiedCommand);
 
 /// The commands that need a queue or make one; everything else is answered by the session.
 pub(crate) enum VerifiedCommand {
-    /// `NEW`
-    Create { new: Box<NewQueue>, corr_id: CorrId },
+    /// `NEW`, with the secret that messages will be encrypted with.
+    Create { new: Box<NewQueue>, corr_id: CorrId, agreed: Agreed },
     /// Authorized by one of the recipient keys.
     Recipient { queue: Arc<Queue>, command: RecipientCommand, key: AuthKey },
     /// `SKEY` and `SEND`; for `SEND` the key that authorized it, or none for an unsecured queue.
@@ -81,6 +81,20 @@ pub(crate) enum VerifiedCommand {
     Notifier { queue: Arc<Queue>, notifier_id: NotifierId, key: AuthKey },
     /// `SUBS` and `NSUBS`
     Service(ServiceCommand),
+}
+
+/// A secret that was agreed on with the recipient of a new queue.
+pub(crate) struct Agreed {
+    /// What the recipient needs to know it.
+    pub server_key: DhPublicKey,
+    pub secret: DhSecret,
+}
+
+impl Agreed {
+    fn with(recipient_key: &DhPublicKey) -> Self {
+        let key = DhPrivateKey::generate();
+        Self { server_key: key.public(), secret: key.agree(recipient_key) }
+    }
 }
 
 impl Verified {
@@ -172,7 +186,8 @@ impl Check<'_> {
         self.role(Some(ServiceRole::Messaging))?;
         let authorized = self.with_service_signature()?;
         self.by_key(&new.recipient_key, &authorized)?;
-        Ok(VerifiedCommand::Create { new, corr_id: self.transmission.corr_id.clone() })
+        let agreed = Agreed::with(&new.recipient_dh_key);
+        Ok(VerifiedCommand::Create { new, corr_id: self.transmission.corr_id.clone(), agreed })
     }
 
     fn recipient(&self, command: RecipientCommand, directory: &Directory) -> Outcome {

@@ -1,16 +1,17 @@
 //! A server in the process of the test, on files that the test may make fail. It speaks over real TLS like any other.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
 
-use slog::Logger;
+use slog::{Discard, Logger, o};
 use smp_actors::clock::Clock;
 use smp_actors::{EndReason, RunningServer, Server, ServerParts, Sockets};
-use smp_client::protocol::address::{Host, KeyHash, ServerAddress};
+use smp_client::protocol::address::{Host, ServerAddress};
 use smp_config::certificates::NewChain;
 use smp_config::paths::Directories;
 use smp_config::settings::Settings;
-use smp_store::files::Files;
+use smp_store::files::{Files, RealFiles};
 
 /// What a server runs on.
 pub struct Machine {
@@ -19,42 +20,64 @@ pub struct Machine {
     pub logger: Logger,
 }
 
+impl Machine {
+    /// This machine; nothing is logged.
+    pub fn real() -> Self {
+        Self { files: Arc::new(RealFiles), clock: Clock::system(), logger: Logger::root(Discard, o!()) }
+    }
+}
+
+/// A running server. It ends with the process, if it is not stopped.
+pub struct InProcess {
+    pub address: ServerAddress,
+    server: RunningServer,
+    thread: JoinHandle<EndReason>,
+}
+
+impl InProcess {
+    /// Returns when it listens.
+    pub fn start(settings: &str, state: &Path, chain: &NewChain, Machine { files, clock, logger }: Machine) -> Self {
+        let (settings, _) = Settings::parse(Path::new("smp-server.ini"), settings).expect("the settings are right");
+        let parts = ServerParts {
+            settings,
+            directories: Directories { config: state.to_owned(), state: state.to_owned() },
+            credentials: chain.credentials(),
+            skip_warnings: false,
+            handle_signals: false,
+            version: "",
+            logger,
+        };
+        let (running, is_running) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let sockets = Sockets::bind(&parts.settings).expect("ports are free");
+            let server = Server::load_with(parts, files, clock).expect("the state is sound");
+            server.run(sockets, |server| drop(running.send(server))).expect("it ends well")
+        });
+        let server = is_running.recv().expect("it starts");
+        let port = Some(server.listening[0].port());
+        let hosts = vec![Host::V4([127, 0, 0, 1].into())];
+        let address = ServerAddress { key_hash: chain.identity(), password: None, hosts, port };
+        Self { address, server, thread }
+    }
+
+    /// Ends it in good order.
+    pub fn stop(self) {
+        self.server.stop();
+        assert_eq!(self.thread.join().expect("it does not panic"), EndReason::Requested);
+    }
+}
+
 /// Runs a server with these settings on this state until `meet` has met it; what `meet` returns.
 pub fn run<T>(
     settings: &str,
     state: &Path,
     chain: &NewChain,
-    Machine { files, clock, logger }: Machine,
+    machine: Machine,
     meet: impl AsyncFnOnce(ServerAddress) -> T,
 ) -> T {
-    let (settings, _) = Settings::parse(Path::new("smp-server.ini"), settings).expect("the settings are right");
-    let parts = ServerParts {
-        settings,
-        directories: Directories { config: state.to_owned(), state: state.to_owned() },
-        credentials: chain.credentials(),
-        skip_warnings: false,
-        handle_signals: false,
-        version: "",
-        logger,
-    };
-    let (running, is_running) = tokio::sync::oneshot::channel();
-    let server = std::thread::spawn(move || {
-        let sockets = Sockets::bind(&parts.settings).expect("ports are free");
-        let server = Server::load_with(parts, files, clock).expect("the state is sound");
-        server.run(sockets, |server| drop(running.send(server))).expect("it ends well")
-    });
+    let server = InProcess::start(settings, state, chain, machine);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let met = runtime.block_on(async {
-        let server = is_running.await.expect("it starts");
-        let met = meet(address(chain.identity(), &server)).await;
-        server.stop();
-        met
-    });
-    assert_eq!(server.join().expect("it does not panic"), EndReason::Requested);
+    let met = runtime.block_on(meet(server.address.clone()));
+    server.stop();
     met
-}
-
-fn address(key_hash: KeyHash, server: &RunningServer) -> ServerAddress {
-    let port = Some(server.listening[0].port());
-    ServerAddress { key_hash, password: None, hosts: vec![Host::V4([127, 0, 0, 1].into())], port }
 }

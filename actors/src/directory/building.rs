@@ -123,3 +123,45 @@ impl<E: Entry> Table<E> {
 fn take_from<E>(sorted: &Mutex<Sorted<E>>) -> Option<(usize, Vec<Vec<Hashed<E>>>)> {
     sorted.lock().take()
 }
+
+#[cfg(test)]
+mod tests {
+    use smp_store::log_record::LogRecord;
+
+    use super::*;
+
+    /// A queue with these numbers in its IDs.
+    fn record(recipient: usize, sender: usize) -> QueueRecord {
+        let line = format!(
+            "CREATE rid={recipient:032} rk=MCowBQYDK2VwAyEA4NFQV7FZmH-UzHQR1xfxRXmyqhAPu7NPpZP-rtJySLc= \
+             rdh=XpyQUfMgsNuD856nrb0NdObex_PfrsyPZGVmZBp7omY= sid={sender:032} sk="
+        );
+        match LogRecord::parse(line.as_bytes()) {
+            Ok(LogRecord::Create(record)) => record,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_queue_is_found_by_both_ids() {
+        let records: Vec<_> = (0..5000).map(|n| record(n, 100_000 + n)).collect();
+        let (directory, left_out) = Directory::build(3, records.clone());
+        assert_eq!((directory.len(), left_out), (5000, 0));
+        for record in &records {
+            let [by_recipient, by_sender] =
+                [directory.recipient(&record.recipient_id), directory.sender(&record.sender_id)].map(Option::unwrap);
+            assert!(Arc::ptr_eq(&by_recipient, &by_sender) && *by_sender.record() == *record);
+        }
+        assert!(Directory::build(1, Vec::new()).0.is_empty());
+    }
+
+    #[test]
+    fn of_two_queues_with_the_same_id_one_is_left_out_everywhere() {
+        let (directory, left_out) = Directory::build(1, vec![record(1, 11), record(2, 11), record(3, 13)]);
+        assert_eq!((directory.len(), left_out), (2, 1));
+        let found = directory.sender(&record(1, 11).sender_id).unwrap();
+        let [first, second] = [1, 2].map(|n| directory.recipient(&record(n, 0).recipient_id));
+        assert_eq!(first.is_some(), second.is_none());
+        assert!(Arc::ptr_eq(&found, &first.or(second).unwrap()));
+    }
+}

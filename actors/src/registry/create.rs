@@ -17,6 +17,7 @@ use super::shard::{Shard, Step};
 use crate::queue::Queue;
 use crate::services::AreaKind;
 use crate::session_handle::SessionHandle;
+use crate::verify::Agreed;
 
 /// Attempts to find IDs that are not taken.
 const ATTEMPTS: usize = 3;
@@ -32,7 +33,13 @@ struct Draft {
 }
 
 impl Shard {
-    pub(super) fn create(&mut self, requester: &Requester, slot: Slot, new: NewQueue, corr_id: &CorrId) -> Step {
+    pub(super) fn create(
+        &mut self,
+        (requester, slot): (&Requester, Slot),
+        new: NewQueue,
+        corr_id: &CorrId,
+        agreed: &Agreed,
+    ) -> Step {
         if !self.may_create(new.password.as_ref()) {
             return ErrorType::Auth.into();
         }
@@ -44,7 +51,7 @@ impl Shard {
             Err(error) => return error.into(),
         };
         for _ in 0..ATTEMPTS {
-            let (record, ids) = match self.record_of(&draft, requester) {
+            let (record, ids) = match self.record_of(&draft, requester, agreed) {
                 Ok(made) => made,
                 Err(error) => return error.into(),
             };
@@ -64,9 +71,13 @@ impl Shard {
         self.policy.new_queues && self.policy.password.allows(given)
     }
 
-    /// A record with fresh random IDs and keys. Link data that no store can hold are refused.
-    fn record_of(&self, draft: &Draft, requester: &Requester) -> Result<(QueueRecord, QueueIds), ErrorType> {
-        let key = DhPrivateKey::generate();
+    /// A record with fresh random IDs. Link data that no store can hold are refused.
+    fn record_of(
+        &self,
+        draft: &Draft,
+        requester: &Requester,
+        agreed: &Agreed,
+    ) -> Result<(QueueRecord, QueueIds), ErrorType> {
         let (notifier, notifier_ids) = draft.new.notifier.as_ref().map(new_notifier).unzip();
         let link = draft
             .link
@@ -76,7 +87,7 @@ impl Shard {
         let record = QueueRecord {
             recipient_id: self.own_id(),
             recipient_keys: draft.new.recipient_key.clone().into(),
-            dh_secret: key.agree(&draft.new.recipient_dh_key),
+            dh_secret: agreed.secret.clone(),
             sender_id: draft.sender_id.unwrap_or_else(SenderId::random),
             sender_key: None,
             mode: draft.mode,
@@ -89,7 +100,7 @@ impl Shard {
         let ids = QueueIds {
             recipient_id: record.recipient_id,
             sender_id: record.sender_id,
-            server_dh_key: key.public(),
+            server_dh_key: agreed.server_key.clone(),
             mode: record.mode,
             link_id: record.link.as_ref().map(|link| link.id().clone()),
             service_id: service,

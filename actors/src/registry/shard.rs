@@ -169,7 +169,9 @@ impl Shard {
 
     pub(super) fn execute(&mut self, job: Job) -> Step {
         match job.command {
-            VerifiedCommand::Create { new, corr_id } => self.create(&job.requester, job.slot, *new, &corr_id),
+            VerifiedCommand::Create { new, corr_id, agreed } => {
+                self.create((&job.requester, job.slot), *new, &corr_id, &agreed)
+            }
             VerifiedCommand::Recipient { .. } => self.recipient(job),
             VerifiedCommand::Sender { .. } => self.sender(job),
             VerifiedCommand::Link { .. } => self.link(job),

@@ -48,9 +48,29 @@ pub struct RegistryShards {
     pub home: usize,
 }
 
-/// Verifications between two chances for other sessions of the thread: each takes tens of microseconds, and about twenty if all of
-/// them have Ed25519 signatures.
-const VERIFICATIONS_IN_A_ROW: usize = 16;
+/// Commands that are verified together.
+const VERIFIED_TOGETHER: usize = 8;
+/// What is done between two chances for other sessions of the thread, in verifications: each takes about twenty microseconds.
+const TURN: usize = 8;
+/// What the secret of a new queue takes, in verifications.
+const AGREEMENT: usize = 2;
+
+/// The work of a session for which others of its thread wait.
+#[derive(Default)]
+struct Turn {
+    done: usize,
+}
+
+impl Turn {
+    /// Gives others a chance once in a while.
+    async fn has_done(&mut self, more: usize) {
+        self.done += more;
+        if self.done >= TURN {
+            self.done = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+}
 
 /// The reading part of a session.
 pub(super) struct Reader {
@@ -113,9 +133,10 @@ impl Reader {
         let wire = Wire::connection(self.terms.version, &self.terms.session_id);
         let mut kinds = BlockKind::default();
         let asker = Asker { session_key: &self.terms.session_key, service: self.terms.service.as_deref() };
-        for (number, some) in transmissions.chunks(VERIFICATIONS_IN_A_ROW).enumerate() {
+        let mut turn = Turn::default();
+        for (number, some) in transmissions.chunks(VERIFIED_TOGETHER).enumerate() {
             if number > 0 {
-                tokio::task::yield_now().await;
+                turn.has_done(VERIFIED_TOGETHER).await;
             }
             let parse = |bytes| {
                 let transmission = wire.read(bytes)?;
@@ -131,6 +152,9 @@ impl Reader {
                         let kind = CommandKind::of(&command);
                         let verified = asker.verify(&transmission, command, &self.directory, proved);
                         self.sort_one(transmission, kind, verified, &mut sorted);
+                        if kind == CommandKind::New {
+                            turn.has_done(AGREEMENT).await;
+                        }
                     }
                     Err(rejected) => sorted.rejected.push(outgoing(rejected)),
                 }
@@ -216,7 +240,10 @@ impl Reader {
         let Sorted { mut answers, batches, rejected, errands, answered } = sorted;
         self.endings.borrow_mut().block_taken();
         self.outbox.push(rejected);
-        for batch in batches {
+        for (number, batch) in batches.into_iter().enumerate() {
+            if number > 0 {
+                tokio::task::yield_now().await;
+            }
             let (reply, receiver) = oneshot::channel();
             answers.expect(receiver);
             let (address, depth) = (&self.registry.shards[batch.shard], &self.registry.depths[batch.shard]);

@@ -11,6 +11,9 @@ use crate::registry::Executed;
 use crate::stats::Answered;
 use crate::verify::Verified;
 
+/// Commands of a block that a shard executes before others of its mailbox have a chance: each takes some microseconds.
+const EXECUTED_IN_A_ROW: usize = 32;
+
 /// What is to be done with a block.
 #[derive(Default)]
 pub(super) struct Sorted {
@@ -48,7 +51,9 @@ impl Sorted {
 
     /// A command for a shard.
     pub fn add(&mut self, shard: usize, origin: Origin, position: usize, verified: Verified) {
-        match self.batches.iter_mut().find(|batch| batch.shard == shard && batch.origin == origin) {
+        let has_room = |batch: &&mut ShardBatch| batch.commands.len() < EXECUTED_IN_A_ROW;
+        let fits = |batch: &&mut ShardBatch| batch.shard == shard && batch.origin == origin;
+        match self.batches.iter_mut().filter(has_room).find(fits) {
             Some(batch) => batch.commands.push((position, verified)),
             None => self.batches.push(ShardBatch { shard, origin, commands: vec![(position, verified)] }),
         }

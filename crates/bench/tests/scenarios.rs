@@ -1,18 +1,15 @@
 //! The program against a server of this workspace, on loopback.
 
-use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
-use std::sync::{Arc, mpsc};
-use std::thread::{self, JoinHandle};
+#[allow(dead_code, reason = "shared with other test programs, each of which needs its part")]
+#[path = "../../../tests/harness/in_process.rs"]
+mod in_process;
 
-use slog::{Discard, Logger, o};
-use smp_actors::clock::Clock;
-use smp_actors::{EndReason, RunningServer, Server, ServerParts, Sockets};
+use std::fs;
+use std::process::{Command, Output};
+use std::thread;
+
+use in_process::{InProcess, Machine};
 use smp_config::certificates::{NewChain, SignAlgorithm};
-use smp_config::paths::Directories;
-use smp_config::settings::Settings;
-use smp_store::files::RealFiles;
 
 const SETTINGS: &str = "\
 [STORE_LOG]
@@ -23,16 +20,14 @@ port = 0
 websockets = off
 ";
 
-/// A server in this process; it ends with it.
-struct InProcess {
+/// A server with a state of its own, which ends with the process.
+struct Installed {
     chain: NewChain,
     state: tempfile::TempDir,
-    settings: String,
-    running: RunningServer,
-    thread: JoinHandle<EndReason>,
+    server: InProcess,
 }
 
-impl InProcess {
+impl Installed {
     fn start() -> Self {
         Self::start_with(SETTINGS)
     }
@@ -40,43 +35,23 @@ impl InProcess {
     fn start_with(settings: &str) -> Self {
         let chain = NewChain::generate(SignAlgorithm::Ed25519, "localhost").unwrap();
         let state = tempfile::tempdir().unwrap();
-        let (running, thread) = run(&chain, state.path(), settings);
-        let settings = settings.replace("port = 0", &format!("port = {}", running.listening[0].port()));
-        Self { chain, state, settings, running, thread }
+        let server = InProcess::start(settings, state.path(), &chain, Machine::real());
+        Self { chain, state, server }
     }
 
     fn address(&self) -> String {
-        format!("smp://{}@127.0.0.1:{}", self.chain.identity(), self.running.listening[0].port())
+        self.server.address.to_string()
     }
 
     /// Ends it in good order and starts another one on the same state and port.
     fn restart(self) -> Self {
-        let Self { chain, state, settings, running, thread } = self;
-        running.stop();
-        assert_eq!(thread.join().unwrap(), EndReason::Requested);
-        let (running, thread) = run(&chain, state.path(), &settings);
-        Self { chain, state, settings, running, thread }
+        let Self { chain, state, server } = self;
+        let port = server.address.port.unwrap();
+        server.stop();
+        let settings = SETTINGS.replace("port = 0", &format!("port = {port}"));
+        let server = InProcess::start(&settings, state.path(), &chain, Machine::real());
+        Self { chain, state, server }
     }
-}
-
-fn run(chain: &NewChain, state: &Path, settings: &str) -> (RunningServer, JoinHandle<EndReason>) {
-    let (settings, _) = Settings::parse(Path::new("smp-server.ini"), settings).unwrap();
-    let parts = ServerParts {
-        settings,
-        directories: Directories { config: state.to_owned(), state: state.to_owned() },
-        credentials: chain.credentials(),
-        skip_warnings: false,
-        handle_signals: false,
-        version: "",
-        logger: Logger::root(Discard, o!()),
-    };
-    let (ready, running) = mpsc::channel();
-    let thread = thread::spawn(move || {
-        let sockets = Sockets::bind(&parts.settings).unwrap();
-        let server = Server::load_with(parts, Arc::new(RealFiles), Clock::system()).unwrap();
-        server.run(sockets, |server| ready.send(server).unwrap()).unwrap()
-    });
-    (running.recv().unwrap(), thread)
 }
 
 fn bench(arguments: &[&str]) -> Output {
@@ -97,7 +72,7 @@ fn figures(arguments: &[&str]) -> impl Fn(&str) -> f64 + use<> {
 
 #[test]
 fn every_scenario() {
-    let server = InProcess::start();
+    let server = Installed::start();
     let address = server.address();
     let pid = std::process::id().to_string();
     let pid = ["--pid", &pid];
@@ -136,8 +111,8 @@ fn every_scenario() {
 /// Two servers take turns, and the disk of one of them.
 #[test]
 fn durability() {
-    let memory = InProcess::start();
-    let journal = InProcess::start_with(&SETTINGS.replace("enable = on", "enable = on\nstore_messages = journal"));
+    let memory = Installed::start();
+    let journal = Installed::start_with(&SETTINGS.replace("enable = on", "enable = on\nstore_messages = journal"));
     let (memory, disk) = (memory.address(), tempfile::tempdir().unwrap());
     let against = ["--against", &memory, "--disk", disk.path().to_str().unwrap()];
     let figure = figures(&[&["durable", &journal.address(), "--senders", "2", "--rounds", "1"], &against[..]].concat());
@@ -153,7 +128,7 @@ fn durability() {
 /// Messages that wait in memory survive a restart in good order.
 #[test]
 fn a_restart() {
-    let server = InProcess::start();
+    let server = Installed::start();
     let place = tempfile::tempdir().unwrap();
     let (pid, ask, done) = (place.path().join("pid"), place.path().join("ask"), place.path().join("done"));
     fs::write(&pid, format!("{}\n", std::process::id())).unwrap();
@@ -183,7 +158,7 @@ fn a_restart() {
 
 #[test]
 fn pictures() {
-    let server = InProcess::start();
+    let server = Installed::start();
     let (address, place, pid) = (server.address(), tempfile::tempdir().unwrap(), std::process::id().to_string());
     let draw = |name: &str, arguments: &[&str]| {
         let file = place.path().join(name);
@@ -220,7 +195,7 @@ fn failures_are_one_line() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.starts_with("smp-bench: ") && error.lines().count() == 1, "{error}");
     // More than the quota of 128 messages: the server refuses, and so the scenario fails.
-    let server = InProcess::start();
+    let server = Installed::start();
     let output = bench(&["backlog", &server.address(), "--queues", "1", "--messages", "130"]);
     assert!(String::from_utf8(output.stderr).unwrap().contains("QUOTA"));
 }

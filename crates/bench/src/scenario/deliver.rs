@@ -208,8 +208,8 @@ impl Talk<'_> {
         let mut seen = Seen { messages: 0, latencies: Latencies::new(), sent: Latencies::new() };
         let mut ticks = pace.map(|pace| interval_at((Instant::now() + pace.first).into(), pace.between));
         if let Some(ticks) = &mut ticks {
-            // A late message does not make the next ones come in a bunch.
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            // A late message moves none of the next ones: pairs that were late together would be so from then on.
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         }
         let mut body = vec![7; BODY];
         while self.goes_on(seen.messages) {

@@ -147,7 +147,7 @@ impl Ends {
 
     async fn send_at(&self, rate: f64, latencies: &mut Latencies) -> Result<(), Failure> {
         let mut ticks = interval(Duration::from_secs_f64(1.0 / rate));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         for _ in 0..SINGLE {
             ticks.tick().await;
             self.send(latencies).await?;

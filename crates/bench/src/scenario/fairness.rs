@@ -55,11 +55,15 @@ impl Fairness {
         Ok(report)
     }
 
-    /// Longer than it is needed; it ends when it is dropped.
+    /// Longer than it is needed; it ends when it is dropped. It is meant to load the server: the processor of this program it
+    /// gets only while this one needs none, or the pair would wait for the scheduler.
     fn flood(&self) -> Result<Child, Failure> {
-        let failed = |error: std::io::Error| Failure::Command(format!("cannot run this program again: {error}"));
+        let failed =
+            |error: std::io::Error| Failure::Command(format!("cannot run chrt, or this program with it: {error}"));
         let address = self.target.address.to_string();
-        Command::new(env::current_exe().map_err(failed)?)
+        Command::new("chrt")
+            .args(["--idle", "0"])
+            .arg(env::current_exe().map_err(failed)?)
             .args(["flood", &address, "--flood", &self.flood.to_string()])
             .args(["--seconds", &(self.seconds + 60).to_string()])
             .args(["--protocol", &self.target.protocol.to_string()])

@@ -10,8 +10,12 @@ use structopt::clap::arg_enum;
 
 use super::Failure;
 use crate::floor::BODY;
-use crate::report::Report;
+use crate::report::{Report, as_f64};
+use crate::series::Series;
 use crate::target::Target;
+
+/// How often the memory of the server is looked at.
+const PARTS: u32 = 10;
 
 arg_enum! {
     /// What it does.
@@ -42,20 +46,26 @@ pub struct Flood {
 impl Flood {
     /// Floods.
     pub async fn run(&self) -> Result<Report, Failure> {
-        // It is meant to load the server, not what is measured beside it on this machine.
-        let _ = rustix::process::nice(19);
         let client = Client::connect(&self.target.address, &self.target.options()).await?;
         let queue = client.create_queue(NewQueueOptions { subscribe: false, ..NewQueueOptions::default() }).await?;
         let (meter, begin) = (self.target.meter(), Instant::now());
-        let end = begin + Duration::from_secs(self.seconds);
+        let time = Duration::from_secs(self.seconds);
         let mut commands = 0;
-        while Instant::now() < end {
+        let mut memory = Series::new("memory", ["commands", "memory of the server, MB"]);
+        let mut parts = (1..=PARTS).map(|part| time * part / PARTS).peekable();
+        while begin.elapsed() < time {
             commands += self.burst(&client, &queue).await?;
+            if parts.next_if(|part| begin.elapsed() >= *part).is_some()
+                && let Some(usage) = self.target.usage()
+            {
+                memory.points.push((as_f64(commands), as_f64(usage.resident) / 1e6));
+            }
         }
         let mut report = Report::new("flood: one client that never stops");
         report.add_count("commands", commands);
         report.add_rate("executed", commands, begin.elapsed());
         report.add_cost("command", commands, meter.cost(), None);
+        report.series.extend((!memory.points.is_empty()).then_some(memory));
         queue.delete().await?;
         Ok(report)
     }
