@@ -100,7 +100,7 @@ impl Shard {
         let ids = QueueIds {
             recipient_id: record.recipient_id,
             sender_id: record.sender_id,
-            server_dh_key: agreed.server_key.clone(),
+            server_dh_key: agreed.server_key,
             mode: record.mode,
             link_id: record.link.as_ref().map(|link| link.id().clone()),
             service_id: service,

@@ -112,7 +112,7 @@ impl Journal {
     }
 
     /// Goes on with the keys that are in use, and with numbers after those of all keys.
-    fn go_on_with(&mut self, keys: FoundKeys) {
+    fn go_on_with(&mut self, keys: &FoundKeys) {
         let after = keys.values().flatten().map(|(sequence, _)| sequence + 1).max().unwrap_or(0);
         self.next_sequence = self.next_sequence.max(after);
         for (_, key) in keys.values().filter_map(|keys| keys.last()).filter(|(_, key)| Arc::strong_count(key) > 1) {

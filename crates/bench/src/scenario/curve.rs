@@ -45,6 +45,11 @@ impl Curve {
                 report.add(format!("{count} pairs, SEND to MSG, {}", series.name), latency, "ms");
                 series.points.push((throughput, latency));
             }
+            for (cost, whose) in [(outcome.cost, "server's"), (outcome.own, "this program's")] {
+                let Some(cost) = cost else { continue };
+                let each = cost.processor.as_secs_f64() * 1000.0 / as_f64(outcome.messages.max(1));
+                report.add(format!("{count} pairs, {whose} processor time per message"), each, "ms");
+            }
             if let Some(usage) = self.target.usage() {
                 report.add(format!("{count} pairs, server's memory"), as_f64(usage.resident) / 1e6, "MB");
             }

@@ -77,7 +77,7 @@ pub fn replay(
     }
     replayed.queues = found.waiting.into_queues(&segments, &found.keys);
     replayed.stored = replayed.queues.values().flatten().filter(|message| !message.is_marker()).count() as u64;
-    replayed.journal.go_on_with(found.keys);
+    replayed.journal.go_on_with(&found.keys);
     Ok(replayed)
 }
 

@@ -133,14 +133,18 @@ pub(super) fn is_compact(
     let mut lines = Vec::with_capacity(CHUNK);
     for some in services.chunks(LINES) {
         lines.clear();
-        some.iter().for_each(|service| service.write_line(&mut lines));
+        for service in some {
+            service.write_line(&mut lines);
+        }
         if !continues_with(&lines)? {
             return Ok(false);
         }
     }
     for some in queues.chunks(LINES) {
         lines.clear();
-        some.iter().for_each(|queue| queue.write_compacted(&mut lines));
+        for queue in some {
+            queue.write_compacted(&mut lines);
+        }
         if !continues_with(&lines)? {
             return Ok(false);
         }
