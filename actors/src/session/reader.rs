@@ -49,9 +49,9 @@ pub struct RegistryShards {
 }
 
 /// Commands that are verified together.
-const VERIFIED_TOGETHER: usize = 8;
+const VERIFIED_TOGETHER: usize = 16;
 /// What is done between two chances for other sessions of the thread, in verifications: each takes about twenty microseconds.
-const TURN: usize = 8;
+const TURN: usize = 16;
 /// What the secret of a new queue takes, in verifications.
 const AGREEMENT: usize = 2;
 
@@ -240,10 +240,7 @@ impl Reader {
         let Sorted { mut answers, batches, rejected, errands, answered } = sorted;
         self.endings.borrow_mut().block_taken();
         self.outbox.push(rejected);
-        for (number, batch) in batches.into_iter().enumerate() {
-            if number > 0 {
-                tokio::task::yield_now().await;
-            }
+        for batch in batches {
             let (reply, receiver) = oneshot::channel();
             answers.expect(receiver);
             let (address, depth) = (&self.registry.shards[batch.shard], &self.registry.depths[batch.shard]);

@@ -11,9 +11,6 @@ use crate::registry::Executed;
 use crate::stats::Answered;
 use crate::verify::Verified;
 
-/// Commands of a block that a shard executes before others of its mailbox have a chance: each takes some microseconds.
-const EXECUTED_IN_A_ROW: usize = 32;
-
 /// What is to be done with a block.
 #[derive(Default)]
 pub(super) struct Sorted {
@@ -51,9 +48,7 @@ impl Sorted {
 
     /// A command for a shard.
     pub fn add(&mut self, shard: usize, origin: Origin, position: usize, verified: Verified) {
-        let has_room = |batch: &&mut ShardBatch| batch.commands.len() < EXECUTED_IN_A_ROW;
-        let fits = |batch: &&mut ShardBatch| batch.shard == shard && batch.origin == origin;
-        match self.batches.iter_mut().filter(has_room).find(fits) {
+        match self.batches.iter_mut().find(|batch| batch.shard == shard && batch.origin == origin) {
             Some(batch) => batch.commands.push((position, verified)),
             None => self.batches.push(ShardBatch { shard, origin, commands: vec![(position, verified)] }),
         }
