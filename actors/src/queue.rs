@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use smp_protocol::id::{MessageId, RecipientId, SenderId};
+use smp_store::journal::{Restored, Waiting};
 use smp_store::message_queue::MessageQueue;
 use smp_store::record::QueueRecord;
 
@@ -26,6 +27,8 @@ pub struct Queue {
 /// Most queues of a large server have no messages and no subscriber: they cost one empty pointer.
 enum Life {
     Dormant,
+    /// Nobody used it since the start, which found messages of it in the journal.
+    Waiting(Box<Waiting>),
     Live(Box<Live>),
     Deleted,
 }
@@ -96,9 +99,13 @@ impl Queue {
         }
     }
 
-    /// Gives it the messages that were saved for it, before it is used.
-    pub fn restore(&self, messages: MessageQueue) {
-        *self.life.lock() = Life::Live(Box::new(Live { messages, ..Live::default() }));
+    /// A queue with the messages that were saved for it.
+    pub fn restored(record: QueueRecord, messages: Restored) -> Self {
+        let life = match messages {
+            Restored::Made(messages) => Life::Live(Live::with(messages)),
+            Restored::Waiting(waiting) => Life::Waiting(Box::new(waiting)),
+        };
+        Self { life: Mutex::new(life), ..Self::new(record) }
     }
 
     /// The ID that names the queue to its recipient; it never changes.
@@ -124,20 +131,24 @@ impl Queue {
     /// What is alive in the queue; `None` once it is deleted.
     pub(crate) fn live(&self) -> Option<LiveGuard<'_>> {
         let mut life = self.life.lock();
-        match *life {
-            Life::Deleted => None,
-            Life::Live(_) => Some(LiveGuard { life }),
-            Life::Dormant => {
-                *life = Life::Live(Box::default());
-                Some(LiveGuard { life })
-            }
+        if let Life::Dormant = *life {
+            *life = Life::Live(Box::default());
         }
+        LiveGuard::of(life)
     }
 
     /// What is alive in the queue, if anything is.
     pub(crate) fn live_if_any(&self) -> Option<LiveGuard<'_>> {
-        let life = self.life.lock();
-        if matches!(*life, Life::Live(_)) { Some(LiveGuard { life }) } else { None }
+        LiveGuard::of(self.life.lock())
+    }
+
+    /// Number of undelivered messages, a marker included.
+    pub(crate) fn message_count(&self) -> usize {
+        match &*self.life.lock() {
+            Life::Live(live) => live.messages.len(),
+            Life::Waiting(waiting) => waiting.len(),
+            Life::Dormant | Life::Deleted => 0,
+        }
     }
 
     /// Whether messages are pushed to this session.
@@ -150,12 +161,17 @@ impl Queue {
     pub(crate) fn end(&self) -> Option<Box<Live>> {
         match std::mem::replace(&mut *self.life.lock(), Life::Deleted) {
             Life::Live(live) => Some(live),
+            Life::Waiting(waiting) => Some(Live::with((*waiting).into())),
             Life::Dormant | Life::Deleted => None,
         }
     }
 }
 
 impl Live {
+    fn with(messages: MessageQueue) -> Box<Self> {
+        Box::new(Self { messages, ..Self::default() })
+    }
+
     fn is_idle(&self) -> bool {
         self.messages.is_empty() && self.subscriber.is_none() && self.getters.is_empty() && self.changing.is_none()
     }
@@ -184,13 +200,27 @@ pub(crate) struct LiveGuard<'q> {
     life: MutexGuard<'q, Life>,
 }
 
+impl<'q> LiveGuard<'q> {
+    /// Messages that wait are made now.
+    fn of(mut life: MutexGuard<'q, Life>) -> Option<Self> {
+        if matches!(*life, Life::Waiting(_))
+            && let Life::Waiting(waiting) = std::mem::replace(&mut *life, Life::Dormant)
+        {
+            *life = Life::Live(Live::with((*waiting).into()));
+        }
+        matches!(*life, Life::Live(_)).then_some(Self { life })
+    }
+}
+
 impl std::ops::Deref for LiveGuard<'_> {
     type Target = Live;
 
     fn deref(&self) -> &Live {
         match &*self.life {
             Life::Live(live) => live,
-            Life::Dormant | Life::Deleted => unreachable!("a guard is made for living queues and holds the lock"),
+            Life::Dormant | Life::Waiting(_) | Life::Deleted => {
+                unreachable!("a guard is made for living queues and holds the lock")
+            }
         }
     }
 }
@@ -199,7 +229,9 @@ impl std::ops::DerefMut for LiveGuard<'_> {
     fn deref_mut(&mut self) -> &mut Live {
         match &mut *self.life {
             Life::Live(live) => live,
-            Life::Dormant | Life::Deleted => unreachable!("a guard is made for living queues and holds the lock"),
+            Life::Dormant | Life::Waiting(_) | Life::Deleted => {
+                unreachable!("a guard is made for living queues and holds the lock")
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 mod loading;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,8 +13,7 @@ use smp_config::settings::{Storage, StoreLog as StoreLogSettings};
 use smp_protocol::id::{NotifierId, RecipientId};
 use smp_store::error::FileError;
 use smp_store::files::Files;
-use smp_store::journal::Journal;
-use smp_store::message_queue::MessageQueue;
+use smp_store::journal::{Journal, Restored};
 use smp_store::messages_log;
 use smp_store::names::METRICS;
 use smp_store::ntfs_log::{self, StoredNotification};
@@ -121,12 +120,17 @@ impl State {
         let Loading { settings, path, files, logger, .. } = loading;
         refuse_other_storage(settings.store_log.storage)?;
         let lock = Arc::new(StateLock::acquire(path)?);
-        let (store_log, queues, services) = loading.queues()?;
+        let messages = MessagesKept::of(&settings.store_log);
+        let (journal, queues) = rayon::join(
+            || (messages == MessagesKept::Journaled).then(|| loading.journal()).transpose(),
+            || loading.queues(),
+        );
+        let (store_log, queues, services) = queues?;
         let keeps = settings.store_log.restore_messages;
         let place = Place {
             files: Arc::clone(files),
             path: path.to_path_buf(),
-            messages: MessagesKept::of(&settings.store_log),
+            messages,
             keeps_notifications: keeps,
             keeps_stats: settings.store_log.log_stats,
             logger: Logger::clone(logger),
@@ -148,13 +152,13 @@ impl State {
             );
         }
         let known = Known(&queues);
-        let (messages, journal) = match place.messages {
-            MessagesKept::No => (HashMap::new(), None),
-            MessagesKept::Saved => (loading.messages(&mut restoration, known, &stats)?, None),
-            MessagesKept::Journaled => {
-                let (messages, journal) = loading.journal(&mut restoration, known, &stats)?;
+        let (messages, journal) = match (place.messages, journal?) {
+            (MessagesKept::Journaled, Some(found)) => {
+                let (messages, journal) = loading.journal_messages(found, &mut restoration, known, &stats)?;
                 (messages, Some(journal))
             }
+            (MessagesKept::Saved, _) => (loading.saved_messages(&mut restoration, known, &stats)?, None),
+            (MessagesKept::No | MessagesKept::Journaled, _) => (BTreeMap::new(), None),
         };
         let directory = Arc::new(directory(loading.shards, queues, messages, &stats, logger));
         let services = Arc::new(Services::restored(services));
@@ -190,18 +194,13 @@ fn refuse_other_storage(storage: Storage) -> Result<(), StateError> {
 fn directory(
     shards: usize,
     queues: Vec<QueueRecord>,
-    messages: HashMap<RecipientId, MessageQueue>,
+    messages: BTreeMap<RecipientId, Restored>,
     stats: &Stats,
     logger: &Logger,
 ) -> Directory {
-    let (directory, left_out) = Directory::build(shards, queues);
+    let (directory, left_out) = Directory::build(shards, queues, messages);
     if left_out > 0 {
         warn!(logger, "{left_out} queues of the store log have an ID of another one and are left out");
-    }
-    for (id, messages) in messages {
-        if let Some(queue) = directory.recipient(&id) {
-            queue.restore(messages);
-        }
     }
     stats.queues.now.set(i64::try_from(directory.len()).unwrap_or(i64::MAX));
     directory

@@ -55,6 +55,10 @@ impl Files for WatchedFiles {
         RealFiles.open_read_at(path)
     }
 
+    fn expect(&self, path: &Path) {
+        RealFiles.expect(path);
+    }
+
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
         RealFiles.open_append(path)
     }

@@ -4,12 +4,14 @@
 //! place of every table. So all processors make the queues and sort them by stripes, and then fill one stripe after the
 //! other, each of which fits into the cache of a processor.
 
-use std::num::NonZero;
+use std::collections::BTreeMap;
+use std::iter::Peekable;
 use std::ops::Range;
 use std::sync::Arc;
-use std::thread;
 
 use parking_lot::Mutex;
+use smp_protocol::id::RecipientId;
+use smp_store::journal::Restored;
 use smp_store::record::QueueRecord;
 
 use super::{ByRecipient, BySender, Directory, Entry, STRIPES, Table, stripe_number};
@@ -19,20 +21,22 @@ use crate::queue::Queue;
 const AT_ONCE: usize = 256;
 
 impl Directory {
-    /// Enters all queues. Returns how many are left out, because they have an ID of another one.
-    pub fn build(shards: usize, records: Vec<QueueRecord>) -> (Self, usize) {
+    /// Enters all queues, with their messages; records are in the order of recipient IDs. Returns how many are left out,
+    /// because they have an ID of another one.
+    pub fn build(shards: usize, records: Vec<QueueRecord>, messages: BTreeMap<RecipientId, Restored>) -> (Self, usize) {
         let directory = Self::new(shards, records.len());
-        let records = Mutex::new(records.into_iter());
+        let records =
+            Mutex::new(WithMessages { records: records.into_iter(), messages: messages.into_iter().peekable() });
         let (recipients, senders) = (Mutex::new(Sorted::default()), Mutex::new(Sorted::default()));
         let left_out = Mutex::new(Vec::new());
-        on_all_processors(|| {
+        rayon::broadcast(|_| {
             let (mut by_recipient, mut by_sender) = (Vec::new(), Vec::new());
             loop {
                 let some: Vec<_> = records.lock().by_ref().take(AT_ONCE).collect();
                 if some.is_empty() {
                     break;
                 }
-                for queue in some.into_iter().map(|record| Arc::new(Queue::new(record))) {
+                for queue in some.into_iter().map(|(record, messages)| queue_of(record, messages)) {
                     by_recipient.push(directory.recipients.hashed(ByRecipient(Arc::clone(&queue))));
                     by_sender.push(directory.senders.hashed(BySender(Arc::clone(&queue))));
                     if directory.insert_optional(&queue).is_err() {
@@ -43,7 +47,7 @@ impl Directory {
             recipients.lock().add(by_recipient);
             senders.lock().add(by_sender);
         });
-        on_all_processors(|| {
+        rayon::broadcast(|_| {
             left_out.lock().extend(directory.recipients.fill(&recipients).into_iter().map(|entry| entry.0));
             left_out.lock().extend(directory.senders.fill(&senders).into_iter().map(|entry| entry.0));
         });
@@ -55,14 +59,32 @@ impl Directory {
     }
 }
 
-/// Does the same on as many threads as there are processors. With fewer threads it takes longer, and nothing else.
-fn on_all_processors(work: impl Fn() + Sync) {
-    thread::scope(|scope| {
-        for _ in 1..thread::available_parallelism().map_or(1, NonZero::get) {
-            let _ = thread::Builder::new().spawn_scoped(scope, &work);
-        }
-        work();
-    });
+fn queue_of(record: QueueRecord, messages: Option<Restored>) -> Arc<Queue> {
+    Arc::new(match messages {
+        Some(messages) => Queue::restored(record, messages),
+        None => Queue::new(record),
+    })
+}
+
+/// Records of queues, each with the messages of its queue. Both are in the order of recipient IDs.
+struct WithMessages<R, M: Iterator<Item = (RecipientId, Restored)>> {
+    records: R,
+    messages: Peekable<M>,
+}
+
+impl<R, M> Iterator for WithMessages<R, M>
+where
+    R: Iterator<Item = QueueRecord>,
+    M: Iterator<Item = (RecipientId, Restored)>,
+{
+    type Item = (QueueRecord, Option<Restored>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let record = self.records.next()?;
+        while self.messages.next_if(|(id, _)| *id < record.recipient_id).is_some() {}
+        let messages = self.messages.next_if(|(id, _)| *id == record.recipient_id);
+        Some((record, messages.map(|(_, messages)| messages)))
+    }
 }
 
 /// An entry, and the hash of its ID.
@@ -145,19 +167,20 @@ mod tests {
     #[test]
     fn every_queue_is_found_by_both_ids() {
         let records: Vec<_> = (0..5000).map(|n| record(n, 100_000 + n)).collect();
-        let (directory, left_out) = Directory::build(3, records.clone());
+        let (directory, left_out) = Directory::build(3, records.clone(), BTreeMap::new());
         assert_eq!((directory.len(), left_out), (5000, 0));
         for record in &records {
             let [by_recipient, by_sender] =
                 [directory.recipient(&record.recipient_id), directory.sender(&record.sender_id)].map(Option::unwrap);
             assert!(Arc::ptr_eq(&by_recipient, &by_sender) && *by_sender.record() == *record);
         }
-        assert!(Directory::build(1, Vec::new()).0.is_empty());
+        assert!(Directory::build(1, Vec::new(), BTreeMap::new()).0.is_empty());
     }
 
     #[test]
     fn of_two_queues_with_the_same_id_one_is_left_out_everywhere() {
-        let (directory, left_out) = Directory::build(1, vec![record(1, 11), record(2, 11), record(3, 13)]);
+        let (directory, left_out) =
+            Directory::build(1, vec![record(1, 11), record(2, 11), record(3, 13)], BTreeMap::new());
         assert_eq!((directory.len(), left_out), (2, 1));
         let found = directory.sender(&record(1, 11).sender_id).unwrap();
         let [first, second] = [1, 2].map(|n| directory.recipient(&record(n, 0).recipient_id));

@@ -14,7 +14,7 @@ impl Shard {
     /// read from the directory.
     pub fn flush(&self) -> usize {
         let portions = (0..Directory::PORTIONS).flat_map(|portion| self.directory.portion_of(self.index, portion));
-        portions.map(|queue| queue.live_if_any().map_or(0, |live| live.messages.len())).sum()
+        portions.map(|queue| queue.message_count()).sum()
     }
 }
 

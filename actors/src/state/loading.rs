@@ -1,6 +1,6 @@
 //! Reading each part of the state.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -11,8 +11,7 @@ use smp_protocol::id::RecipientId;
 use smp_protocol::response::EncryptedNotification;
 use smp_store::conversion;
 use smp_store::files::Files;
-use smp_store::journal::{self, Journal, ReplayRules, Replayed};
-use smp_store::message_queue::MessageQueue;
+use smp_store::journal::{self, Journal, JournalFound, ReplayRules, Replayed, Restored};
 use smp_store::messages_log::{RestoreRules, RestoredMessages};
 use smp_store::names::JOURNAL;
 use smp_store::ntfs_log::{RestoredNotifications, StoredNotification};
@@ -52,9 +51,18 @@ pub(super) type LoadedQueues = (Option<StoreLog>, Vec<QueueRecord>, Vec<ServiceR
 #[derive(Clone, Copy)]
 pub(super) struct Known<'a>(pub &'a [QueueRecord]);
 
-impl Known<'_> {
-    fn contains(&self, id: &RecipientId) -> bool {
+impl<'a> Known<'a> {
+    fn contains(self, id: &RecipientId) -> bool {
         self.0.binary_search_by_key(id, |queue| queue.recipient_id).is_ok()
+    }
+
+    /// The same for IDs that are asked for in their order, which is faster for many.
+    fn in_order(self) -> impl FnMut(&RecipientId) -> bool + use<'a> {
+        let mut rest = self.0.iter().peekable();
+        move |id| {
+            while rest.next_if(|queue| queue.recipient_id < *id).is_some() {}
+            rest.peek().is_some_and(|queue| queue.recipient_id == *id)
+        }
     }
 }
 
@@ -91,22 +99,28 @@ impl Loading<'_> {
         note!(logger, "store log: {} ({} ms)", opened.replayed.summary, begin.elapsed().as_millis());
     }
 
+    /// What is older is not taken over to the journal.
+    fn oldest_at_start(&self) -> Option<i64> {
+        self.oldest().filter(|_| self.settings.store_log.expire_messages_on_start)
+    }
+
     fn oldest(&self) -> Option<i64> {
         self.settings.message_ttl().map(|ttl| self.now.saturating_sub(seconds(ttl)))
     }
 
-    pub(super) fn messages(
+    /// Messages that were saved in good order.
+    pub(super) fn saved_messages(
         &self,
         restoration: &mut Restoration,
         known: Known<'_>,
         stats: &Stats,
-    ) -> Result<HashMap<RecipientId, MessageQueue>, StateError> {
-        let RestoredMessages { queues, stored, expired, .. } = self.saved_messages(restoration, known)?;
+    ) -> Result<BTreeMap<RecipientId, Restored>, StateError> {
+        let RestoredMessages { queues, stored, expired, .. } = self.messages_log(restoration, known)?;
         self.note_messages(stats, stored, expired, known);
-        Ok(queues)
+        Ok(queues.into_iter().map(|(id, messages)| (id, Restored::Made(messages))).collect())
     }
 
-    fn saved_messages(&self, restoration: &mut Restoration, known: Known<'_>) -> Result<RestoredMessages, StateError> {
+    fn messages_log(&self, restoration: &mut Restoration, known: Known<'_>) -> Result<RestoredMessages, StateError> {
         let rules = RestoreRules {
             oldest: self.oldest(),
             quota: self.settings.limits.message_queue_quota,
@@ -131,20 +145,27 @@ impl Loading<'_> {
         note!(self.logger, "messages stored: {stored}, expired: {expired}, queues: {}", known.0.len());
     }
 
+    /// Reads the journal. It is not known yet which queues there are.
+    pub(super) fn journal(&self) -> Result<JournalFound, StateError> {
+        let (begin, path) = (Instant::now(), self.path.join(JOURNAL));
+        note!(self.logger, "reading messages from {}", path.display());
+        let encrypt = self.settings.store_log.encrypt;
+        let rules = ReplayRules { oldest: self.oldest_at_start(), encrypt, ..ReplayRules::default() };
+        let found = journal::read(&self.files, &path, rules)?;
+        note!(self.logger, "the journal was read in {} ms", begin.elapsed().as_millis());
+        Ok(found)
+    }
+
     /// Messages of the journal, and with them those that were saved when there was none. These are set aside like everything
     /// that was restored; a start that ends before finds them in the journal already, and adds only what is missing.
-    pub(super) fn journal(
+    pub(super) fn journal_messages(
         &self,
+        found: JournalFound,
         restoration: &mut Restoration,
         known: Known<'_>,
         stats: &Stats,
-    ) -> Result<(HashMap<RecipientId, MessageQueue>, Journal), StateError> {
-        let (begin, path) = (Instant::now(), self.path.join(JOURNAL));
-        note!(self.logger, "reading messages from {}", path.display());
-        let oldest = if self.settings.store_log.expire_messages_on_start { self.oldest() } else { None };
-        let encrypt = self.settings.store_log.encrypt;
-        let rules = ReplayRules { oldest, encrypt, ..ReplayRules::default() };
-        let mut replayed = journal::replay(&self.files, &path, rules, |id| known.contains(id))?;
+    ) -> Result<(BTreeMap<RecipientId, Restored>, Journal), StateError> {
+        let mut replayed = found.restore(known.in_order());
         for (segment, bytes) in &replayed.damaged {
             warn!(self.logger, "{} has {bytes} damaged bytes; messages in them are lost", segment.display());
         }
@@ -154,14 +175,14 @@ impl Loading<'_> {
         if replayed.keyless > 0 {
             warn!(self.logger, "{} sealed messages are left out, because their keys were destroyed", replayed.keyless);
         }
-        let saved = self.saved_messages(restoration, known)?;
+        let saved = self.messages_log(restoration, known)?;
         replayed.expired += saved.expired;
         let mut imported = 0;
         for (queue, messages) in saved.queues {
             imported += replayed.import(queue, messages)?;
         }
         if let Some(tree) = restoration.reference_journal()? {
-            let adopted = conversion::adopt(&mut replayed, &tree, oldest, |id| known.contains(id))?;
+            let adopted = conversion::adopt(&mut replayed, &tree, self.oldest_at_start(), |id| known.contains(id))?;
             imported += adopted.messages;
             replayed.expired += adopted.expired;
             if adopted.incomplete + adopted.unknown > 0 {
@@ -175,7 +196,6 @@ impl Loading<'_> {
         }
         let Replayed { journal, queues, stored, expired, .. } = replayed;
         self.note_messages(stats, stored, expired, known);
-        note!(self.logger, "the journal was read in {} ms", begin.elapsed().as_millis());
         Ok((queues, journal))
     }
 

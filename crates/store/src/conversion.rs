@@ -85,7 +85,8 @@ pub fn import(files: &Arc<dyn Files>, state: &Path, encrypt: bool) -> Result<Mov
 pub fn export(files: &Arc<dyn Files>, state: &Path) -> Result<Moved, ConversionError> {
     let _lock = StateLock::acquire(state)?;
     let (Replayed { queues, .. }, _) = open(files, state, false)?;
-    let queues: Vec<(RecipientId, MessageQueue)> = queues.into_iter().collect();
+    let queues: Vec<(RecipientId, MessageQueue)> =
+        queues.into_iter().map(|(id, messages)| (id, messages.into())).collect();
     let lines = queues.iter().flat_map(|(id, messages)| messages.iter().map(|message| (*id, message)));
     let messages = messages_log::save(Arc::clone(files), state, lines)?;
     Ok(Moved { messages, queues: queues.len(), incomplete: 0 })

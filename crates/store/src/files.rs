@@ -45,6 +45,8 @@ pub trait Files: Send + Sync {
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
     /// Opens an existing file to be read at any place; it stays readable when its name is removed.
     fn open_read_at(&self, path: &Path) -> io::Result<Box<dyn ReadAt>>;
+    /// Tells the system that a whole file will be read soon. Nothing depends on what it makes of that.
+    fn expect(&self, path: &Path);
     /// Opens a file to be appended to; creates it if missing.
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn LogFile>>;
     /// Opens a file to be changed in place; creates it, for the owner alone, if missing.
@@ -76,6 +78,12 @@ impl Files for RealFiles {
 
     fn open_read_at(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
         Ok(Box::new(File::open(path)?))
+    }
+
+    fn expect(&self, path: &Path) {
+        if let Ok(file) = File::open(path) {
+            let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::WillNeed);
+        }
     }
 
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {

@@ -14,10 +14,13 @@
 //!
 //! Records are in [`record`], files in [`segment`] and [`index`], keys of sealed messages in [`key_table`].
 
+mod buckets;
 mod entry;
+mod grouping;
 mod import;
 mod index;
 mod key_table;
+mod reading;
 mod record;
 mod replay;
 mod segment;
@@ -30,8 +33,9 @@ use std::sync::Arc;
 use smp_protocol::id::MessageId;
 
 pub use entry::{Entry, Placed};
-pub use replay::{ReplayRules, Replayed, replay};
+pub use replay::{JournalFound, ReplayRules, Replayed, read, replay};
 pub use segment::Filed;
+pub use waiting::{Restored, Waiting};
 
 use self::index::Index;
 use self::key_table::{FoundKeys, KeyTable, QueueKey};
@@ -238,10 +242,10 @@ impl Journal {
             return Ok(None);
         }
         let number = oldest.segment.number();
-        let index = match Index::load(self.files.as_ref(), &self.directory, number)? {
-            Some(index) => index,
-            None => index::scan(&oldest.segment)?.index,
-        };
+        let mut index = Index::default();
+        if !index.load(self.files.as_ref(), &self.directory, number)? {
+            index = index::scan(&oldest.segment)?.index;
+        }
         let messages = index.iter().filter(|(_, header)| header.kind != Kind::Removal);
         Ok(Some(
             messages
@@ -356,19 +360,14 @@ impl Active {
 }
 
 impl Sealed {
-    /// The journal itself holds one reference, each message in it another.
-    fn messages(&self) -> usize {
-        Arc::strong_count(&self.segment) - 1
-    }
-
     fn is_empty(&self) -> bool {
-        self.messages() == 0 && self.markers.is_empty()
+        self.segment.messages() == 0 && self.markers.is_empty()
     }
 
     /// Bytes of the messages in it, if all have the same length.
     fn alive(&self) -> u64 {
         let average = self.length / (self.puts.max(1) as u64);
-        average.saturating_mul(self.messages() as u64).min(self.length)
+        average.saturating_mul(self.segment.messages() as u64).min(self.length)
     }
 }
 

@@ -12,9 +12,9 @@ use fastrand::Rng;
 use smp_protocol::id::{MessageId, RecipientId};
 use smp_store::files::Files;
 use smp_store::files::simulated::SimulatedDisk;
-use smp_store::journal::{Entry, Journal, JournalSizes, Placed, ReplayRules, Replayed, replay};
+use smp_store::journal::{Entry, Journal, JournalSizes, Placed, ReplayRules, Replayed, Restored, replay};
 use smp_store::message_body::MessageBody;
-use smp_store::message_queue::{MessageQueue, StoredContent, StoredMessage};
+use smp_store::message_queue::{StoredContent, StoredMessage};
 
 /// Every other seed is of a journal that seals its messages.
 fn rules(seed: u64) -> ReplayRules {
@@ -69,7 +69,8 @@ struct Model {
 /// A server that uses the journal.
 struct Life<'a> {
     journal: Journal,
-    queues: BTreeMap<RecipientId, MessageQueue>,
+    /// Messages that the start found are made when their queue is touched.
+    queues: BTreeMap<RecipientId, Restored>,
     model: &'a mut Model,
     next: &'a mut u32,
 }
@@ -96,14 +97,15 @@ impl Life<'_> {
     fn commit(&mut self, rng: &mut Rng) -> bool {
         let new: Vec<_> = (0..rng.u32(..) % 4).map(|i| *self.next + i).collect();
         *self.next += u32::try_from(new.len()).unwrap();
-        let gone: Vec<_> = self.queues.values().filter_map(|queue| queue.first().map(number)).collect();
-        let gone: Vec<_> = gone.into_iter().filter(|_| rng.u32(..).is_multiple_of(2)).collect();
+        let touched = self.queues.values_mut().filter(|_| rng.u32(..).is_multiple_of(2));
+        let gone: Vec<_> = touched.filter_map(|queue| queue.made().first().map(number)).collect();
         self.change(&new, &gone)
     }
 
     fn take_everything_of_one(&mut self, rng: &mut Rng) -> bool {
         let queue = queue_of(rng.u32(..));
-        let all: Vec<_> = self.queues.get(&queue).into_iter().flatten().map(number).collect();
+        let all: Vec<_> =
+            self.queues.get_mut(&queue).into_iter().flat_map(|queue| queue.made().iter()).map(number).collect();
         self.change(&[], &all)
     }
 
@@ -128,10 +130,10 @@ impl Life<'_> {
             if let StoredContent::Message { body, .. } = &mut message.content {
                 *body = MessageBody::Filed(place.expect("a message has a place"));
             }
-            self.queues.entry(queue).or_default().store(message, usize::MAX);
+            self.queues.entry(queue).or_default().made().store(message, usize::MAX);
         }
         for (queue, id) in &removals {
-            self.queues.get_mut(queue).expect("it was there").remove_first(id);
+            self.queues.get_mut(queue).expect("it was there").made().remove_first(id);
         }
         true
     }
@@ -140,7 +142,8 @@ impl Life<'_> {
         let Ok(sparse) = self.journal.sparse_segment() else { return false };
         let Some(sparse) = sparse else { return true };
         let waits = |placed: &&Placed| {
-            let message = self.queues.get(placed.queue()).into_iter().flatten().find(|m| m.id == *placed.message());
+            let queue = self.queues.get_mut(placed.queue());
+            let message = queue.and_then(|queue| queue.made().find_mut(placed.message()));
             message.is_some_and(|message| placed.is_place_of(message))
         };
         let alive: Vec<_> = sparse.iter().filter(waits).collect();
@@ -151,7 +154,8 @@ impl Life<'_> {
         if !entries.is_empty() {
             let Ok(places) = self.journal.commit(&entries, true) else { return false };
             for (placed, place) in alive.iter().zip(places) {
-                let found = self.queues.get_mut(placed.queue()).and_then(|queue| queue.find_mut(placed.message()));
+                let found =
+                    self.queues.get_mut(placed.queue()).and_then(|queue| queue.made().find_mut(placed.message()));
                 if let Some(StoredMessage { content: StoredContent::Message { body, .. }, .. }) = found {
                     let MessageBody::Filed(from) = &*body else { panic!("it was stored") };
                     *body = MessageBody::Filed(from.moved_to(place.expect("a message has a place")));
@@ -168,12 +172,12 @@ fn check(disk: &SimulatedDisk, model: &Model, seed: u64) -> BTreeSet<u32> {
     let files: Arc<dyn Files> = Arc::new(disk.clone());
     let Replayed { queues, .. } = replay(&files, directory(), rules(seed), |_| true).unwrap();
     let mut found = BTreeSet::new();
-    for (id, queue) in &queues {
-        let numbers: Vec<_> = queue.iter().map(number).collect();
+    for (id, mut queue) in queues {
+        let numbers: Vec<_> = queue.made().iter().map(number).collect();
         assert!(numbers.is_sorted(), "seed {seed}: order");
-        for stored in queue {
+        for stored in queue.made().iter() {
             let n = number(stored);
-            assert_eq!(queue_of(n), *id, "seed {seed}: queue");
+            assert_eq!(queue_of(n), id, "seed {seed}: queue");
             let (StoredContent::Message { body, .. }, StoredContent::Message { body: sent, .. }) =
                 (&stored.content, &message(n).content)
             else {
@@ -198,7 +202,6 @@ fn lives(seed: u64) -> usize {
         disk.stop_after((rng.u32(..) % 60).into());
         let files: Arc<dyn Files> = Arc::new(disk.clone());
         if let Ok(Replayed { journal, queues, .. }) = replay(&files, directory(), rules(seed), |_| true) {
-            let queues = queues.into_iter().collect();
             Life { journal, queues, model: &mut model, next: &mut next }.live(&mut rng);
         }
         let mut images = disk.after_power_loss();

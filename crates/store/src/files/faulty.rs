@@ -141,6 +141,10 @@ impl Files for FaultyFiles {
         Ok(Box::new(FaultyReader { inner, faults: self.faults.clone() }))
     }
 
+    fn expect(&self, path: &Path) {
+        self.inner.expect(path);
+    }
+
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
         self.faults.check(Operation::Open)?;
         self.inner.open_append(path).map(|file| self.wrap(file))

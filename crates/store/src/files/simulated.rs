@@ -175,6 +175,8 @@ impl Files for SimulatedDisk {
         Ok(Box::new(SimulatedFile { disk: self.clone(), file }))
     }
 
+    fn expect(&self, _: &Path) {}
+
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
         let file = self.lock().find_or_add(path)?;
         Ok(Box::new(SimulatedFile { disk: self.clone(), file }))

@@ -8,7 +8,6 @@
 //!
 //! It is written when a segment is complete. One that is missing or damaged is made anew from the segment.
 
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,22 +34,18 @@ impl Index {
         self.entries.extend_from_slice(header);
     }
 
-    /// Numbers of the records.
-    pub fn numbers(&self) -> Range<usize> {
-        0..self.entries.len() / ENTRY_LENGTH
-    }
-
-    /// The record with this number, and its offset; `None` if it has no sound header.
-    pub fn get(&self, number: usize) -> Option<(u32, Header)> {
-        let start = number.checked_mul(ENTRY_LENGTH)?;
-        let entry = self.entries.get(start..start.checked_add(ENTRY_LENGTH)?)?;
-        let (offset, header) = entry.split_first_chunk()?;
-        Some((u32::from_le_bytes(*offset), Header::decode_sound(header.try_into().ok()?)?))
-    }
-
-    /// All records with their offsets.
+    /// All records that have a sound header, with their offsets.
     pub fn iter(&self) -> impl Iterator<Item = (u32, Header)> {
-        self.numbers().filter_map(|number| self.get(number))
+        let (entries, _) = self.entries.as_chunks::<ENTRY_LENGTH>();
+        entries.iter().filter_map(|entry| {
+            let (offset, header) = entry.split_first_chunk()?;
+            Some((u32::from_le_bytes(*offset), Header::decode_sound(header.try_into().ok()?)?))
+        })
+    }
+
+    /// Number of records.
+    pub fn len(&self) -> usize {
+        self.entries.len() / ENTRY_LENGTH
     }
 
     /// Bytes of all entries.
@@ -69,25 +64,29 @@ impl Index {
         file.commit()
     }
 
-    /// Reads the file; `None` if it is missing or damaged.
-    pub fn load(files: &dyn Files, directory: &Path, number: u64) -> Result<Option<Self>, FileError> {
+    /// Replaces what is here by what the file says; whether it is there and sound. If not, nothing is here.
+    pub fn load(&mut self, files: &dyn Files, directory: &Path, number: u64) -> Result<bool, FileError> {
         let path = index_path(directory, number);
-        if !files.exists(&path).map_err(FileError::on("look for", &path))? {
-            return Ok(None);
+        let sound = files.exists(&path).map_err(FileError::on("look for", &path))? && self.read(files, &path)?;
+        if !sound {
+            self.entries.clear();
         }
-        let file = files.open_read_at(&path).map_err(FileError::on("read", &path))?;
-        let length = file.length().map_err(FileError::on("read the length of", &path))?;
+        Ok(sound)
+    }
+
+    fn read(&mut self, files: &dyn Files, path: &Path) -> Result<bool, FileError> {
+        let file = files.open_read_at(path).map_err(FileError::on("read", path))?;
+        let length = file.length().map_err(FileError::on("read the length of", path))?;
         let length = usize::try_from(length).unwrap_or(0);
-        let Some(length) = length.checked_sub(INDEX_MAGIC.len() + CHECKSUM_LENGTH) else { return Ok(None) };
-        let (mut magic, mut entries, mut checksum) = ([0; INDEX_MAGIC.len()], vec![0; length], [0; CHECKSUM_LENGTH]);
+        let Some(length) = length.checked_sub(INDEX_MAGIC.len() + CHECKSUM_LENGTH) else { return Ok(false) };
+        self.entries.resize(length, 0);
+        let (mut magic, mut checksum) = ([0; INDEX_MAGIC.len()], [0; CHECKSUM_LENGTH]);
         let mut offset = 0;
-        for part in [&mut magic[..], &mut entries, &mut checksum] {
-            file.read_exact_at(part, offset).map_err(FileError::on("read", &path))?;
+        for part in [&mut magic[..], &mut self.entries, &mut checksum] {
+            file.read_exact_at(part, offset).map_err(FileError::on("read", path))?;
             offset += part.len() as u64;
         }
-        let index = Self { entries };
-        let sound = magic == *INDEX_MAGIC && length % ENTRY_LENGTH == 0 && index.checksum() == checksum;
-        Ok(sound.then_some(index))
+        Ok(magic == *INDEX_MAGIC && length % ENTRY_LENGTH == 0 && self.checksum() == checksum)
     }
 
     fn checksum(&self) -> [u8; CHECKSUM_LENGTH] {

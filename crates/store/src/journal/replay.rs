@@ -1,20 +1,24 @@
 //! Reading the journal at start.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use smp_protocol::id::{MessageId, RecipientId};
+use rayon::prelude::*;
+use smp_protocol::id::RecipientId;
 
-use super::index::{Index, scan};
+use super::buckets::Buckets;
+use super::grouping::{Keeping, QueueFound, queues};
 use super::key_table::{FoundKeys, KeyTable};
-use super::record::{Header, Kind};
-use super::segment::{Segment, segment_numbers, segment_path};
-use super::waiting::{Place, Waiting, key_of};
+use super::reading::{ReadSegment, read_segments};
+use super::segment::{segment_numbers, segment_path};
+use super::waiting::{Restored, Waiting};
 use super::{Journal, JournalSizes, Sealed};
 use crate::error::FileError;
 use crate::files::Files;
-use crate::message_queue::MessageQueue;
+
+/// Buckets that one thread groups without asking whether another one is idle.
+const BUCKETS_AT_ONCE: usize = 8;
 
 /// Which messages are restored, and how the journal goes on.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,7 +36,7 @@ pub struct Replayed {
     /// To go on with.
     pub journal: Journal,
     /// The messages of each queue that has any.
-    pub queues: HashMap<RecipientId, MessageQueue>,
+    pub queues: BTreeMap<RecipientId, Restored>,
     /// Messages that were restored, without markers.
     pub stored: u64,
     /// Messages that were too old.
@@ -45,113 +49,74 @@ pub struct Replayed {
     pub keyless: u64,
 }
 
-/// Reads the journal in a directory, which need not exist; `known` tells which queues there are. Messages of other queues
-/// are dropped: a queue is deleted by its line in the store log.
+/// A journal that was read, while it is not known yet which queues there are.
+pub struct JournalFound {
+    journal: Journal,
+    keys: FoundKeys,
+    queues: Vec<QueueFound>,
+    damaged: Vec<(PathBuf, usize)>,
+    torn: usize,
+}
+
+/// Reads the journal in a directory, which need not exist; `known` tells which queues there are, see [`JournalFound::restore`].
 pub fn replay(
     files: &Arc<dyn Files>,
     directory: &Path,
     rules: ReplayRules,
     known: impl FnMut(&RecipientId) -> bool,
 ) -> Result<Replayed, FileError> {
-    let (keys, found_keys) = KeyTable::open(files, directory)?;
-    let mut replayed = Replayed {
-        journal: Journal::new(files, directory, &rules, keys),
-        queues: HashMap::new(),
-        stored: 0,
-        expired: 0,
-        damaged: Vec::new(),
-        torn: 0,
-        keyless: 0,
-    };
-    let mut segments = Vec::new();
-    for number in segment_numbers(files.as_ref(), directory)? {
-        segments.push(replayed.read_segment(files, directory, number)?);
-        replayed.journal.next_segment = number + 1;
-    }
-    let removals =
-        segments.iter().flat_map(|(_, index)| index.iter()).filter(|(_, header)| header.kind == Kind::Removal);
-    let removed: HashSet<_> = removals.map(|(_, header)| header.message).collect();
-    let mut found = Found { removed, keys: found_keys, waiting: Waiting::new(known), oldest: rules.oldest };
-    for (number, (segment, index)) in segments.iter().enumerate() {
-        replayed.look_through(number, segment, index, &mut found)?;
-    }
-    replayed.queues = found.waiting.into_queues(&segments, &found.keys);
-    replayed.stored = replayed.queues.values().flatten().filter(|message| !message.is_marker()).count() as u64;
-    replayed.journal.go_on_with(&found.keys);
-    Ok(replayed)
+    Ok(read(files, directory, rules)?.restore(known))
 }
 
-/// What is known of the records of all segments.
-struct Found<K> {
-    removed: HashSet<MessageId>,
-    keys: FoundKeys,
-    waiting: Waiting<K>,
-    oldest: Option<i64>,
+/// Reads the journal in a directory, which need not exist. Nothing is changed but that missing indexes are written.
+pub fn read(files: &Arc<dyn Files>, directory: &Path, rules: ReplayRules) -> Result<JournalFound, FileError> {
+    let (table, keys) = KeyTable::open(files, directory)?;
+    let mut journal = Journal::new(files, directory, &rules, table);
+    let numbers = segment_numbers(files.as_ref(), directory)?;
+    journal.next_segment = numbers.last().map_or(1, |last| last + 1);
+    let (segments, records) = read_segments(files, directory, &numbers)?;
+    let (mut damaged, mut torn) = (Vec::new(), 0);
+    let opened = segments.iter().map(|read| Arc::clone(&read.segment)).collect();
+    for ReadSegment { segment, length, puts, next_sequence, damaged: unsound, torn: cut } in segments {
+        if unsound > 0 {
+            damaged.push((segment_path(directory, segment.number()), unsound));
+        }
+        torn += cut;
+        journal.next_sequence = journal.next_sequence.max(next_sequence);
+        journal.sealed.push_back(Sealed { segment, length, puts, markers: HashSet::new() });
+    }
+    let keeping = Keeping { oldest: rules.oldest, keys: &keys };
+    let buckets = Buckets::together(records).into_par_iter().with_min_len(BUCKETS_AT_ONCE);
+    let queues = buckets.flat_map_iter(|records| queues(records, &opened, keeping)).collect();
+    Ok(JournalFound { journal, keys, queues, damaged, torn })
 }
 
-impl Replayed {
-    fn read_segment(
-        &mut self,
-        files: &Arc<dyn Files>,
-        directory: &Path,
-        number: u64,
-    ) -> Result<(Arc<Segment>, Index), FileError> {
-        let segment = Arc::new(Segment::open(files.as_ref(), directory, number)?);
-        if let Some(index) = Index::load(files.as_ref(), directory, number)? {
-            return Ok((segment, index));
-        }
-        // What a killed process wrote may be in the memory of the system only: from now on it counts as safe.
-        let path = segment_path(directory, number);
-        let mut file = files.open_append(&path).map_err(FileError::on("open", &path))?;
-        file.sync().map_err(FileError::on("sync", &path))?;
-        let found = scan(&segment)?;
-        if found.damaged > 0 {
-            self.damaged.push((path, found.damaged));
-        }
-        self.torn += found.torn;
-        found.index.save(files, directory, number)?;
-        Ok((segment, found.index))
-    }
-
-    /// Looks for what waits in a segment.
-    fn look_through<K: FnMut(&RecipientId) -> bool>(
-        &mut self,
-        number: usize,
-        segment: &Arc<Segment>,
-        index: &Index,
-        found: &mut Found<K>,
-    ) -> Result<(), FileError> {
-        let (mut puts, mut markers) = (0, HashSet::new());
-        for (entry, header) in index.numbers().filter_map(|entry| Some((entry, index.get(entry)?.1))) {
-            self.journal.next_sequence = self.journal.next_sequence.max(header.sequence + 1);
-            let is_marker = match header.kind {
-                Kind::Removal => continue,
-                Kind::QuotaMarker => true,
-                Kind::Message { .. } => false,
-            };
-            puts += usize::from(!is_marker);
-            if found.removed.contains(&header.message) {
-                continue;
+impl JournalFound {
+    /// The journal with the messages of those queues that there are. Those of others are dropped: a queue is deleted by its
+    /// line in the store log. `known` is asked for each queue once, in the order of their IDs.
+    pub fn restore(self, mut known: impl FnMut(&RecipientId) -> bool) -> Replayed {
+        let Self { mut journal, keys, queues, damaged, torn } = self;
+        let (mut stored, mut expired, mut keyless) = (0, 0, 0);
+        let mut restored = Vec::with_capacity(queues.len());
+        for found in queues.into_iter().filter(|found| known(&found.queue)) {
+            stored += found.stored;
+            expired += found.expired;
+            keyless += found.keyless;
+            for (segment, marker) in found.markers() {
+                if let Some(sealed) = journal.sealed.get_mut(segment) {
+                    sealed.markers.insert(marker);
+                }
             }
-            let Some(queue) = found.waiting.number_of(&header.queue) else { continue };
-            if is_marker {
-                markers.insert(header.message);
-            } else if !self.is_kept(&header, found.oldest, &found.keys) {
-                continue;
+            if !found.waiting.is_empty() {
+                restored.push((found.queue, restored_of(found.waiting, &keys)));
             }
-            found.waiting.add(Place { queue, sequence: header.sequence, segment: number, entry });
         }
-        let (segment, length) = (Arc::clone(segment), segment.length()?);
-        self.journal.sealed.push_back(Sealed { segment, length, puts, markers });
-        Ok(())
+        journal.go_on_with(&keys);
+        Replayed { journal, queues: restored.into_iter().collect(), stored, expired, damaged, torn, keyless }
     }
+}
 
-    /// Whether a message can be restored, and is to be; counts it if not.
-    fn is_kept(&mut self, header: &Header, oldest: Option<i64>, keys: &FoundKeys) -> bool {
-        let expired = oldest.is_some_and(|oldest| header.timestamp < oldest);
-        let keyless = !expired && header.sealed && key_of(header, keys).is_none();
-        self.expired += u64::from(expired);
-        self.keyless += u64::from(keyless);
-        !expired && !keyless
-    }
+/// A key is destroyed when no message refers to it any more, which only messages that are made can tell.
+fn restored_of(waiting: Waiting, keys: &FoundKeys) -> Restored {
+    if keys.is_empty() { Restored::Waiting(waiting) } else { Restored::Made(waiting.opened_with(keys)) }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::key_table::{QueueKey, SEAL_LENGTH, does_not_open};
 use super::record::Header;
@@ -19,6 +20,7 @@ pub struct Segment {
     number: u64,
     path: PathBuf,
     file: Box<dyn ReadAt>,
+    messages: AtomicUsize,
 }
 
 impl Segment {
@@ -26,7 +28,7 @@ impl Segment {
     pub fn open(files: &dyn Files, directory: &Path, number: u64) -> Result<Self, FileError> {
         let path = segment_path(directory, number);
         let file = files.open_read_at(&path).map_err(FileError::on("read", &path))?;
-        Ok(Self { number, path, file })
+        Ok(Self { number, path, file, messages: AtomicUsize::new(0) })
     }
 
     /// Segments are numbered in the order of their creation.
@@ -37,6 +39,21 @@ impl Segment {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Number of messages in it that are used or wait to be.
+    pub fn messages(&self) -> usize {
+        self.messages.load(Ordering::Acquire)
+    }
+
+    /// Counts messages that are used or wait to be.
+    pub(super) fn hold(&self, messages: usize) {
+        self.messages.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    /// Counts one of them no more.
+    pub(super) fn release(&self) {
+        self.messages.fetch_sub(1, Ordering::Release);
     }
 
     /// Length in bytes.
@@ -50,10 +67,32 @@ impl Segment {
     }
 }
 
+/// A segment that has a message: it stays as long as that is used.
+struct Used(Arc<Segment>);
+
+impl Used {
+    fn new(segment: &Arc<Segment>) -> Self {
+        segment.hold(1);
+        Self(Arc::clone(segment))
+    }
+}
+
+impl Clone for Used {
+    fn clone(&self) -> Self {
+        Self::new(&self.0)
+    }
+}
+
+impl Drop for Used {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
 /// A body in the journal: 32 bytes that name it. Cloning shares it.
 #[derive(Clone)]
 pub struct Filed {
-    segment: Arc<Segment>,
+    segment: Used,
     offset: u32,
     checksum: u32,
     /// As it is stored.
@@ -65,7 +104,7 @@ pub struct Filed {
 impl Filed {
     pub(super) fn new(segment: &Arc<Segment>, offset: u32, header: &Header) -> Self {
         let Header { body_length: length, body_checksum: checksum, .. } = *header;
-        Self { segment: Arc::clone(segment), offset, checksum, length, key: None }
+        Self { segment: Used::new(segment), offset, checksum, length, key: None }
     }
 
     /// The same place, opened with this key.
@@ -92,7 +131,7 @@ impl Filed {
         match &self.key {
             None => Ok(stored),
             Some(key) => {
-                let failed = |_| FileError::new("read", self.segment.path(), does_not_open());
+                let failed = |_| FileError::new("read", self.segment.0.path(), does_not_open());
                 key.open(stored).map_err(failed)
             }
         }
@@ -101,19 +140,19 @@ impl Filed {
     /// The body as it is stored.
     pub fn read_stored(&self) -> Result<Vec<u8>, FileError> {
         let mut body = vec![0; self.length.into()];
-        self.segment.read(&mut body, self.offset.into())?;
+        self.segment.0.read(&mut body, self.offset.into())?;
         if crc32fast::hash(&body) == self.checksum {
             return Ok(body);
         }
         let source = io::Error::new(io::ErrorKind::InvalidData, "a message differs from its checksum");
-        Err(FileError::new("read", self.segment.path(), source))
+        Err(FileError::new("read", self.segment.0.path(), source))
     }
 }
 
 /// Whether they are the same place.
 impl PartialEq for Filed {
     fn eq(&self, other: &Self) -> bool {
-        self.segment.number == other.segment.number && self.offset == other.offset
+        self.segment.0.number == other.segment.0.number && self.offset == other.offset
     }
 }
 

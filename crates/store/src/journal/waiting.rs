@@ -1,85 +1,139 @@
-//! What is found waiting in the journal at start. There may be millions of messages: they are made only when it is known how
-//! many each queue has.
+//! Messages that a start found in the journal. There may be millions, and most queues are not used for a long time: what is
+//! known of them is kept in the order of queues, and their messages are made when a queue is used first.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
-use smp_protocol::id::RecipientId;
-
 use super::body_at;
-use super::index::Index;
+use super::buckets::Found;
 use super::key_table::{FoundKeys, QueueKey};
 use super::record::{Header, Kind};
 use super::segment::Segment;
 use crate::message_body::MessageBody;
 use crate::message_queue::{MessageQueue, StoredContent, StoredMessage};
 
-/// Places of records that wait.
-pub(super) struct Waiting<K> {
-    known: K,
-    /// Of each queue that was asked for; `None` if there is no such queue.
-    numbers: HashMap<RecipientId, Option<usize>>,
-    places: Vec<Place>,
+/// The messages of a queue at start.
+pub enum Restored {
+    /// Ready to be used.
+    Made(MessageQueue),
+    /// Still to be made.
+    Waiting(Waiting),
 }
 
-/// Where a record is. Their order is that of messages in their queues.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    /// Number of the queue.
-    pub(super) queue: usize,
-    pub(super) sequence: u64,
-    /// Number of the segment among those that were read.
-    pub(super) segment: usize,
-    /// Number of the record in its index.
-    pub(super) entry: usize,
+impl Default for Restored {
+    fn default() -> Self {
+        Self::Made(MessageQueue::default())
+    }
 }
 
-impl<K: FnMut(&RecipientId) -> bool> Waiting<K> {
-    /// `known` tells which queues there are.
-    pub(super) fn new(known: K) -> Self {
-        Self { known, numbers: HashMap::new(), places: Vec::new() }
-    }
-
-    /// A number for the queue; `None` if there is no such queue.
-    pub(super) fn number_of(&mut self, queue: &RecipientId) -> Option<usize> {
-        let next = self.numbers.len();
-        *self.numbers.entry(*queue).or_insert_with(|| (self.known)(queue).then_some(next))
-    }
-
-    /// Adds a record of a queue.
-    pub(super) fn add(&mut self, place: Place) {
-        self.places.push(place);
-    }
-
-    /// The messages of each queue that has any.
-    pub(super) fn into_queues(
-        mut self,
-        segments: &[(Arc<Segment>, Index)],
-        keys: &FoundKeys,
-    ) -> HashMap<RecipientId, MessageQueue> {
-        self.places.sort_unstable();
-        // A record that was being moved when the process ended is there twice.
-        self.places.dedup_by_key(|place| (place.queue, place.sequence));
-        let mut queues = HashMap::with_capacity(self.numbers.len());
-        for places in self.places.chunk_by(|one, other| one.queue == other.queue) {
-            let mut queue = None;
-            let mut messages = VecDeque::with_capacity(places.len());
-            for place in places {
-                let Some((segment, index)) = segments.get(place.segment) else { continue };
-                let Some((offset, header)) = index.get(place.entry) else { continue };
-                queue = Some(header.queue);
-                messages.extend(stored(segment, offset, &header, keys));
-            }
-            queues.extend(queue.map(|queue| (queue, MessageQueue::restored(messages))));
+impl From<Restored> for MessageQueue {
+    fn from(restored: Restored) -> Self {
+        match restored {
+            Restored::Made(messages) => messages,
+            Restored::Waiting(waiting) => waiting.into(),
         }
-        queues
     }
 }
 
-fn stored(segment: &Arc<Segment>, offset: u32, header: &Header, keys: &FoundKeys) -> Option<StoredMessage> {
+impl Restored {
+    /// The messages, made if they are not yet.
+    pub fn made(&mut self) -> &mut MessageQueue {
+        if let Self::Waiting(_) = self {
+            *self = Self::Made(std::mem::take(self).into());
+        }
+        match self {
+            Self::Made(messages) => messages,
+            Self::Waiting(_) => unreachable!("they were made just now"),
+        }
+    }
+}
+
+/// Messages of a queue that are still to be made. Their segments stay as long as they wait.
+pub struct Waiting {
+    backlog: Arc<Backlog>,
+    /// Those of this queue; nothing once they are made.
+    places: Range<usize>,
+}
+
+/// Messages of many queues.
+pub(super) struct Backlog {
+    /// All segments of the journal.
+    pub(super) segments: Arc<[Arc<Segment>]>,
+    /// As several threads found them.
+    pub(super) records: Vec<Vec<Found>>,
+    /// The messages among them, in the order of queues and within these of messages.
+    pub(super) places: Vec<Place>,
+}
+
+/// Which record it is: the number of the thread that found it, and a number among what that found.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) thread: u32,
+    pub(super) number: u32,
+}
+
+impl Backlog {
+    pub(super) fn record(&self, place: Place) -> &Found {
+        &self.records[place.thread as usize][place.number as usize]
+    }
+
+    pub(super) fn segment(&self, found: &Found) -> &Arc<Segment> {
+        &self.segments[found.segment as usize]
+    }
+}
+
+impl Waiting {
+    /// The messages in these places, which must belong to one queue. Their segments count them already.
+    pub(super) fn new(backlog: &Arc<Backlog>, places: Range<usize>) -> Self {
+        Self { backlog: Arc::clone(backlog), places }
+    }
+
+    /// Number of messages, a marker included.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    pub(super) fn records(&self) -> impl Iterator<Item = &Found> {
+        self.backlog.places[self.places.clone()].iter().map(|place| self.backlog.record(*place))
+    }
+
+    /// The segment of each message that has a body.
+    fn segments(&self) -> impl Iterator<Item = &Arc<Segment>> {
+        self.records().filter(|found| found.is_message()).map(|found| self.backlog.segment(found))
+    }
+
+    /// The messages, sealed ones with their keys.
+    pub(super) fn opened_with(self, keys: &FoundKeys) -> MessageQueue {
+        let mut messages = VecDeque::with_capacity(self.len());
+        messages.extend(self.records().filter_map(|found| stored(self.backlog.segment(found), found, keys)));
+        MessageQueue::restored(messages)
+    }
+}
+
+/// Messages that are not sealed.
+impl From<Waiting> for MessageQueue {
+    fn from(waiting: Waiting) -> Self {
+        waiting.opened_with(&FoundKeys::new())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.segments().for_each(|segment| segment.release());
+    }
+}
+
+fn stored(segment: &Arc<Segment>, found: &Found, keys: &FoundKeys) -> Option<StoredMessage> {
+    let header = &found.header;
     let content = match header.kind {
         Kind::Message { notify } => {
-            let body = body_at(segment, offset, header).opened_with(key_of(header, keys));
+            let body = body_at(segment, found.offset, header).opened_with(key_of(header, keys));
             StoredContent::Message { notify, body: MessageBody::Filed(body) }
         }
         Kind::QuotaMarker => StoredContent::QuotaMarker,
