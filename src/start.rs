@@ -49,7 +49,12 @@ fn migration(word: &str) -> Result<String, &'static str> {
 
 /// Runs the server until it is told to stop.
 pub fn run(directories: Directories, arguments: &StartArguments) -> ExitCode {
+    // The log is another thread already.
+    let prepared = open_files::prepare();
     let (logger, _guard) = log::to_terminal(arguments.log_level.unwrap_or(Level::Info));
+    if let Err(error) = prepared {
+        warn!(logger, "cannot raise the limit of open files: {error}");
+    }
     match serve(directories, arguments, &logger) {
         Ok(EndReason::RestartsExhausted) => ExitCode::from(RESTARTS_EXHAUSTED),
         Ok(EndReason::Requested | EndReason::Signal(_)) => ExitCode::SUCCESS,
@@ -66,7 +71,6 @@ fn serve(directories: Directories, arguments: &StartArguments, logger: &Logger) 
     let (settings, warnings) = Settings::load(&directories)?;
     let credentials = Credentials::load(&directories).map_err(|error| Failure::credentials(error, &directories))?;
     state_files::check(&settings, &directories)?;
-    open_files::raise_limit(logger);
     let sockets = (!arguments.maintenance).then(|| Sockets::bind(&settings)).transpose().map_err(StartError::from)?;
 
     banner::print(&settings, &directories, credentials.identity);

@@ -50,8 +50,11 @@ pub fn generate(directory: &Path, settings: &Settings, version: &str) -> Result<
     ASSETS.iter().try_for_each(|(name, content)| write(&directory.join(name), content))
 }
 
-/// Nobody finds half a file, not even if the disk is full.
+/// Nobody finds half a file, not even if the disk is full. A file that says the same already stays.
 fn write(path: &Path, content: &[u8]) -> Result<(), GenerateError> {
+    if fs::read(path).is_ok_and(|present| present == content) {
+        return Ok(());
+    }
     let failed = |source| GenerateError::Write { path: path.to_owned(), source };
     let parent = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(failed)?;
