@@ -2,7 +2,6 @@
 
 mod loading;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,10 +9,10 @@ use std::time::{Duration, Instant, SystemTime};
 use parking_lot::Mutex;
 use slog::{Logger, warn};
 use smp_config::settings::{Storage, StoreLog as StoreLogSettings};
-use smp_protocol::id::{NotifierId, RecipientId};
+use smp_protocol::id::NotifierId;
 use smp_store::error::FileError;
 use smp_store::files::Files;
-use smp_store::journal::{Journal, Restored};
+use smp_store::journal::{Journal, RestoredQueues};
 use smp_store::messages_log;
 use smp_store::names::METRICS;
 use smp_store::ntfs_log::{self, StoredNotification};
@@ -158,7 +157,7 @@ impl State {
                 (messages, Some(journal))
             }
             (MessagesKept::Saved, _) => (loading.saved_messages(&mut restoration, known, &stats)?, None),
-            (MessagesKept::No | MessagesKept::Journaled, _) => (BTreeMap::new(), None),
+            (MessagesKept::No | MessagesKept::Journaled, _) => (RestoredQueues::default(), None),
         };
         let directory = Arc::new(directory(loading.shards, queues, messages, &stats, logger));
         let services = Arc::new(Services::restored(services));
@@ -194,7 +193,7 @@ fn refuse_other_storage(storage: Storage) -> Result<(), StateError> {
 fn directory(
     shards: usize,
     queues: Vec<QueueRecord>,
-    messages: BTreeMap<RecipientId, Restored>,
+    messages: RestoredQueues,
     stats: &Stats,
     logger: &Logger,
 ) -> Directory {

@@ -4,14 +4,13 @@
 //! place of every table. So all processors make the queues and sort them by stripes, and then fill one stripe after the
 //! other, each of which fits into the cache of a processor.
 
-use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use smp_protocol::id::RecipientId;
-use smp_store::journal::Restored;
+use smp_store::journal::{Restored, RestoredQueues};
 use smp_store::record::QueueRecord;
 
 use super::{ByRecipient, BySender, Directory, Entry, STRIPES, Table, stripe_number};
@@ -23,10 +22,10 @@ const AT_ONCE: usize = 256;
 impl Directory {
     /// Enters all queues, with their messages; records are in the order of recipient IDs. Returns how many are left out,
     /// because they have an ID of another one.
-    pub fn build(shards: usize, records: Vec<QueueRecord>, messages: BTreeMap<RecipientId, Restored>) -> (Self, usize) {
+    pub fn build(shards: usize, records: Vec<QueueRecord>, messages: RestoredQueues) -> (Self, usize) {
         let directory = Self::new(shards, records.len());
         let records =
-            Mutex::new(WithMessages { records: records.into_iter(), messages: messages.into_iter().peekable() });
+            Mutex::new(WithMessages { records: records.into_iter(), messages: messages.in_order().peekable() });
         let (recipients, senders) = (Mutex::new(Sorted::default()), Mutex::new(Sorted::default()));
         let left_out = Mutex::new(Vec::new());
         rayon::broadcast(|_| {
@@ -167,20 +166,20 @@ mod tests {
     #[test]
     fn every_queue_is_found_by_both_ids() {
         let records: Vec<_> = (0..5000).map(|n| record(n, 100_000 + n)).collect();
-        let (directory, left_out) = Directory::build(3, records.clone(), BTreeMap::new());
+        let (directory, left_out) = Directory::build(3, records.clone(), RestoredQueues::default());
         assert_eq!((directory.len(), left_out), (5000, 0));
         for record in &records {
             let [by_recipient, by_sender] =
                 [directory.recipient(&record.recipient_id), directory.sender(&record.sender_id)].map(Option::unwrap);
             assert!(Arc::ptr_eq(&by_recipient, &by_sender) && *by_sender.record() == *record);
         }
-        assert!(Directory::build(1, Vec::new(), BTreeMap::new()).0.is_empty());
+        assert!(Directory::build(1, Vec::new(), RestoredQueues::default()).0.is_empty());
     }
 
     #[test]
     fn of_two_queues_with_the_same_id_one_is_left_out_everywhere() {
         let (directory, left_out) =
-            Directory::build(1, vec![record(1, 11), record(2, 11), record(3, 13)], BTreeMap::new());
+            Directory::build(1, vec![record(1, 11), record(2, 11), record(3, 13)], RestoredQueues::default());
         assert_eq!((directory.len(), left_out), (2, 1));
         let found = directory.sender(&record(1, 11).sender_id).unwrap();
         let [first, second] = [1, 2].map(|n| directory.recipient(&record(n, 0).recipient_id));

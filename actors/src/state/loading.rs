@@ -1,6 +1,5 @@
 //! Reading each part of the state.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -11,7 +10,7 @@ use smp_protocol::id::RecipientId;
 use smp_protocol::response::EncryptedNotification;
 use smp_store::conversion;
 use smp_store::files::Files;
-use smp_store::journal::{self, Journal, JournalFound, ReplayRules, Replayed, Restored};
+use smp_store::journal::{self, Journal, JournalFound, ReplayRules, Replayed, RestoredQueues};
 use smp_store::messages_log::{RestoreRules, RestoredMessages};
 use smp_store::names::JOURNAL;
 use smp_store::ntfs_log::{RestoredNotifications, StoredNotification};
@@ -114,10 +113,10 @@ impl Loading<'_> {
         restoration: &mut Restoration,
         known: Known<'_>,
         stats: &Stats,
-    ) -> Result<BTreeMap<RecipientId, Restored>, StateError> {
+    ) -> Result<RestoredQueues, StateError> {
         let RestoredMessages { queues, stored, expired, .. } = self.messages_log(restoration, known)?;
         self.note_messages(stats, stored, expired, known);
-        Ok(queues.into_iter().map(|(id, messages)| (id, Restored::Made(messages))).collect())
+        Ok(queues.into_iter().collect())
     }
 
     fn messages_log(&self, restoration: &mut Restoration, known: Known<'_>) -> Result<RestoredMessages, StateError> {
@@ -164,7 +163,7 @@ impl Loading<'_> {
         restoration: &mut Restoration,
         known: Known<'_>,
         stats: &Stats,
-    ) -> Result<(BTreeMap<RecipientId, Restored>, Journal), StateError> {
+    ) -> Result<(RestoredQueues, Journal), StateError> {
         let mut replayed = found.restore(known.in_order());
         for (segment, bytes) in &replayed.damaged {
             warn!(self.logger, "{} has {bytes} damaged bytes; messages in them are lost", segment.display());

@@ -86,7 +86,7 @@ pub fn export(files: &Arc<dyn Files>, state: &Path) -> Result<Moved, ConversionE
     let _lock = StateLock::acquire(state)?;
     let (Replayed { queues, .. }, _) = open(files, state, false)?;
     let queues: Vec<(RecipientId, MessageQueue)> =
-        queues.into_iter().map(|(id, messages)| (id, messages.into())).collect();
+        queues.in_order().map(|(id, messages)| (id, messages.into())).collect();
     let lines = queues.iter().flat_map(|(id, messages)| messages.iter().map(|message| (*id, message)));
     let messages = messages_log::save(Arc::clone(files), state, lines)?;
     Ok(Moved { messages, queues: queues.len(), incomplete: 0 })

@@ -23,6 +23,7 @@ mod key_table;
 mod reading;
 mod record;
 mod replay;
+mod restored;
 mod segment;
 mod waiting;
 
@@ -34,8 +35,9 @@ use smp_protocol::id::MessageId;
 
 pub use entry::{Entry, Placed};
 pub use replay::{JournalFound, ReplayRules, Replayed, read, replay};
+pub use restored::{Restored, RestoredQueues};
 pub use segment::Filed;
-pub use waiting::{Restored, Waiting};
+pub use waiting::Waiting;
 
 use self::index::Index;
 use self::key_table::{FoundKeys, KeyTable, QueueKey};

@@ -8,9 +8,9 @@ use smp_protocol::id::RecipientId;
 use smp_store::files::faulty::{Fault, FaultyFiles, Operation};
 use smp_store::files::simulated::SimulatedDisk;
 use smp_store::files::{Files, RealFiles};
-use smp_store::journal::{Entry, Filed, Journal, JournalSizes, Placed, ReplayRules, Replayed, Restored, replay};
+use smp_store::journal::{Entry, Filed, Journal, JournalSizes, Placed, ReplayRules, Replayed, RestoredQueues, replay};
 use smp_store::message_body::MessageBody;
-use smp_store::message_queue::{StoredContent, StoredMessage};
+use smp_store::message_queue::{MessageQueue, StoredContent, StoredMessage};
 
 const RULES: ReplayRules =
     ReplayRules { oldest: None, sizes: JournalSizes { segment: 2_000, tolerated: 8_000 }, encrypt: false };
@@ -37,8 +37,12 @@ fn open(files: &Arc<dyn Files>, directory: &Path) -> Replayed {
     replay(files, directory, RULES, |_| true).unwrap()
 }
 
+fn made(queues: RestoredQueues) -> BTreeMap<RecipientId, MessageQueue> {
+    queues.in_order().map(|(id, messages)| (id, messages.into())).collect()
+}
+
 /// Messages with their bytes, which are compared.
-fn contents(queues: &mut BTreeMap<RecipientId, Restored>) -> BTreeMap<[u8; 24], Vec<StoredMessage>> {
+fn contents(queues: &BTreeMap<RecipientId, MessageQueue>) -> BTreeMap<[u8; 24], Vec<StoredMessage>> {
     let held = |message: &StoredMessage| match &message.content {
         StoredContent::QuotaMarker => message.clone(),
         StoredContent::Message { notify, body } => {
@@ -47,7 +51,7 @@ fn contents(queues: &mut BTreeMap<RecipientId, Restored>) -> BTreeMap<[u8; 24], 
         }
     };
     let of = |id: &RecipientId| id.as_ref().try_into().unwrap();
-    queues.iter_mut().map(|(id, messages)| (of(id), messages.made().iter().map(held).collect())).collect()
+    queues.iter().map(|(id, messages)| (of(id), messages.iter().map(held).collect())).collect()
 }
 
 fn put(journal: &mut Journal, to: u8, message: &StoredMessage) -> Option<Filed> {
@@ -83,21 +87,22 @@ fn what_was_put_and_not_removed_is_there() {
         } else {
             drop(journal);
         }
-        let Replayed { mut queues, stored, damaged, torn, journal, .. } = open(&files, &directory);
+        let Replayed { queues, stored, damaged, torn, journal, .. } = open(&files, &directory);
+        let queues = made(queues);
         assert_eq!((stored, torn, damaged.len()), (36, 0, 0));
-        let found = contents(&mut queues);
+        let found = contents(&queues);
         for of in 0..3 {
             let mut expected: Vec<_> =
                 (1..=40).filter(|n| n % 3 == of && ![1, 2, 4, 7].contains(n)).map(message).collect();
             if of == 1 {
                 expected.push(marker(41));
-                assert!(!queues.get_mut(&queue(of)).unwrap().made().can_write());
+                assert!(!queues[&queue(of)].can_write());
             }
             assert_eq!(found[&[of; 24]], expected);
         }
         drop(journal);
-        let mut again = open(&files, &directory);
-        assert_eq!(contents(&mut again.queues), found, "reading changes nothing");
+        let again = open(&files, &directory);
+        assert_eq!(contents(&made(again.queues)), found, "reading changes nothing");
     }
 }
 
@@ -110,9 +115,9 @@ fn expired_messages_and_those_of_unknown_queues_are_dropped() {
     }
     drop(journal);
     let rules = ReplayRules { oldest: Some(5), ..RULES };
-    let mut replayed = replay(&files, directory.path(), rules, |id| *id == queue(1)).unwrap();
+    let replayed = replay(&files, directory.path(), rules, |id| *id == queue(1)).unwrap();
     assert_eq!((replayed.stored, replayed.expired), (3, 2));
-    assert_eq!(contents(&mut replayed.queues)[&[1; 24]], [5, 7, 9].map(message));
+    assert_eq!(contents(&made(replayed.queues))[&[1; 24]], [5, 7, 9].map(message));
 }
 
 #[test]
@@ -148,7 +153,7 @@ fn a_marker_keeps_its_segment() {
     assert_eq!(journal.reclaim().unwrap(), 0);
     drop(journal);
     let mut replayed = open(&files, directory.path());
-    assert_eq!(contents(&mut replayed.queues), BTreeMap::from([([9; 24], vec![marker(99)])]));
+    assert_eq!(contents(&made(replayed.queues)), BTreeMap::from([([9; 24], vec![marker(99)])]));
     remove(&mut replayed.journal, 9, 99);
     assert!(replayed.journal.reclaim().unwrap() > 0);
 }
@@ -182,7 +187,7 @@ fn what_stays_is_moved_and_keeps_its_order() {
     assert!(journal.length() < length / 2);
     assert_eq!(places[0].as_ref().unwrap().read().unwrap(), vec![2; 102]);
     drop(journal);
-    let found = contents(&mut open(&files, directory.path()).queues);
+    let found = contents(&made(open(&files, directory.path()).queues));
     assert_eq!(found, BTreeMap::from([([8; 24], vec![message(4)]), ([9; 24], vec![message(2), marker(3)])]));
 }
 
@@ -211,10 +216,10 @@ fn every_torn_tail_is_cut_and_every_damage_stays_alone() {
     for position in (81..last).step_by(7) {
         let mut damaged = content.clone();
         damaged[position] ^= 0x40;
-        let mut replayed = copy(format!("damaged-{position}"), &damaged);
+        let replayed = copy(format!("damaged-{position}"), &damaged);
         assert_eq!((replayed.stored, replayed.torn), (2, 0), "at {position}");
         assert_eq!(replayed.damaged.len(), 1);
-        assert_eq!(contents(&mut replayed.queues)[&[3; 24]], [message(3)], "what follows is found");
+        assert_eq!(contents(&made(replayed.queues))[&[3; 24]], [message(3)], "what follows is found");
     }
 }
 
@@ -274,7 +279,7 @@ fn no_committed_message_is_lost_when_the_machine_stops() {
         for image in disk.after_power_loss().into_iter().chain([disk.after_kill()]) {
             images += 1;
             let files: Arc<dyn Files> = Arc::new(image);
-            let found = contents(&mut open(&files, directory).queues).remove(&[1; 24]).unwrap_or_default();
+            let found = contents(&made(open(&files, directory).queues)).remove(&[1; 24]).unwrap_or_default();
             let numbers: Vec<u8> = found.iter().map(|message| message.id.as_ref()[0]).collect();
             assert!(found.iter().all(|found| *found == message(found.id.as_ref()[0])), "bytes are intact");
             assert!(numbers.is_sorted(), "order is kept");
@@ -310,7 +315,7 @@ fn a_full_disk_refuses_messages_and_takes_removals() {
     journal.restore_reserve().unwrap();
     put(&mut journal, 1, &message(3));
     drop(journal);
-    assert_eq!(contents(&mut open(&files, directory.path()).queues)[&[1; 24]], [message(3)]);
+    assert_eq!(contents(&made(open(&files, directory.path()).queues))[&[1; 24]], [message(3)]);
 }
 
 /// Whether these bytes are in any file of the directory.
@@ -348,8 +353,9 @@ fn sealed_messages_end_with_their_keys() {
     drop(journal);
 
     // Another process reads them.
-    let Replayed { mut queues, mut journal, keyless, .. } = open_sealed(&files, directory);
-    assert_eq!((contents(&mut queues)[&[1; 24]].clone(), keyless), (vec![message(1), message(3), message(5)], 0));
+    let Replayed { queues, mut journal, keyless, .. } = open_sealed(&files, directory);
+    let mut queues = made(queues);
+    assert_eq!((contents(&queues)[&[1; 24]].clone(), keyless), (vec![message(1), message(3), message(5)], 0));
     let copy = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(directory).unwrap() {
         let entry = entry.unwrap();
@@ -395,8 +401,8 @@ fn sealed_and_plain_messages_live_side_by_side() {
     let Replayed { journal: mut plain, queues: _waiting, .. } = open(&files, directory.path());
     let _place = put(&mut plain, 1, &message(3));
     plain.close().unwrap();
-    let Replayed { mut queues, .. } = open(&files, directory.path());
-    assert_eq!(contents(&mut queues)[&[1; 24]], [message(1), message(2), message(3)]);
+    let Replayed { queues, .. } = open(&files, directory.path());
+    assert_eq!(contents(&made(queues))[&[1; 24]], [message(1), message(2), message(3)]);
 }
 
 /// A key that cannot be written is no key: the message is refused, and the next one has another.
@@ -413,8 +419,9 @@ fn keys_on_a_failing_disk() {
     }
     let _place = put(&mut journal, 1, &message(2));
     drop(journal);
-    let Replayed { mut queues, mut journal, .. } = open_sealed(&files, directory.path());
-    assert_eq!(contents(&mut queues)[&[1; 24]], [message(2)]);
+    let Replayed { queues, mut journal, .. } = open_sealed(&files, directory.path());
+    let queues = made(queues);
+    assert_eq!(contents(&queues)[&[1; 24]], [message(2)]);
     journal.bury_keys().unwrap();
     journal.bury_keys().unwrap();
     assert_eq!(keys(directory.path()).len(), 1, "those of the refused messages are overwritten");

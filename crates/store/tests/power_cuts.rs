@@ -3,7 +3,7 @@
 //!
 //! `SMP_POWER_CUTS` sets another number; a seed that fails is printed and can be given as `SMP_POWER_CUT_SEED`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::env;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use fastrand::Rng;
 use smp_protocol::id::{MessageId, RecipientId};
 use smp_store::files::Files;
 use smp_store::files::simulated::SimulatedDisk;
-use smp_store::journal::{Entry, Journal, JournalSizes, Placed, ReplayRules, Replayed, Restored, replay};
+use smp_store::journal::{Entry, Journal, JournalSizes, Placed, ReplayRules, Replayed, RestoredQueues, replay};
 use smp_store::message_body::MessageBody;
-use smp_store::message_queue::{StoredContent, StoredMessage};
+use smp_store::message_queue::{MessageQueue, StoredContent, StoredMessage};
 
 /// Every other seed is of a journal that seals its messages.
 fn rules(seed: u64) -> ReplayRules {
@@ -70,7 +70,7 @@ struct Model {
 struct Life<'a> {
     journal: Journal,
     /// Messages that the start found are made when their queue is touched.
-    queues: BTreeMap<RecipientId, Restored>,
+    queues: RestoredQueues,
     model: &'a mut Model,
     next: &'a mut u32,
 }
@@ -97,15 +97,15 @@ impl Life<'_> {
     fn commit(&mut self, rng: &mut Rng) -> bool {
         let new: Vec<_> = (0..rng.u32(..) % 4).map(|i| *self.next + i).collect();
         *self.next += u32::try_from(new.len()).unwrap();
-        let touched = self.queues.values_mut().filter(|_| rng.u32(..).is_multiple_of(2));
-        let gone: Vec<_> = touched.filter_map(|queue| queue.made().first().map(number)).collect();
+        let touched: Vec<_> = (0..QUEUES).map(queue_of).filter(|_| rng.u32(..).is_multiple_of(2)).collect();
+        let gone: Vec<_> =
+            touched.into_iter().filter_map(|queue| self.queues.made(queue).first().map(number)).collect();
         self.change(&new, &gone)
     }
 
     fn take_everything_of_one(&mut self, rng: &mut Rng) -> bool {
         let queue = queue_of(rng.u32(..));
-        let all: Vec<_> =
-            self.queues.get_mut(&queue).into_iter().flat_map(|queue| queue.made().iter()).map(number).collect();
+        let all: Vec<_> = self.queues.made(queue).iter().map(number).collect();
         self.change(&[], &all)
     }
 
@@ -130,10 +130,10 @@ impl Life<'_> {
             if let StoredContent::Message { body, .. } = &mut message.content {
                 *body = MessageBody::Filed(place.expect("a message has a place"));
             }
-            self.queues.entry(queue).or_default().made().store(message, usize::MAX);
+            self.queues.made(queue).store(message, usize::MAX);
         }
         for (queue, id) in &removals {
-            self.queues.get_mut(queue).expect("it was there").made().remove_first(id);
+            self.queues.made(*queue).remove_first(id);
         }
         true
     }
@@ -142,8 +142,7 @@ impl Life<'_> {
         let Ok(sparse) = self.journal.sparse_segment() else { return false };
         let Some(sparse) = sparse else { return true };
         let waits = |placed: &&Placed| {
-            let queue = self.queues.get_mut(placed.queue());
-            let message = queue.and_then(|queue| queue.made().find_mut(placed.message()));
+            let message = self.queues.made(*placed.queue()).find_mut(placed.message());
             message.is_some_and(|message| placed.is_place_of(message))
         };
         let alive: Vec<_> = sparse.iter().filter(waits).collect();
@@ -154,8 +153,7 @@ impl Life<'_> {
         if !entries.is_empty() {
             let Ok(places) = self.journal.commit(&entries, true) else { return false };
             for (placed, place) in alive.iter().zip(places) {
-                let found =
-                    self.queues.get_mut(placed.queue()).and_then(|queue| queue.made().find_mut(placed.message()));
+                let found = self.queues.made(*placed.queue()).find_mut(placed.message());
                 if let Some(StoredMessage { content: StoredContent::Message { body, .. }, .. }) = found {
                     let MessageBody::Filed(from) = &*body else { panic!("it was stored") };
                     *body = MessageBody::Filed(from.moved_to(place.expect("a message has a place")));
@@ -172,10 +170,11 @@ fn check(disk: &SimulatedDisk, model: &Model, seed: u64) -> BTreeSet<u32> {
     let files: Arc<dyn Files> = Arc::new(disk.clone());
     let Replayed { queues, .. } = replay(&files, directory(), rules(seed), |_| true).unwrap();
     let mut found = BTreeSet::new();
-    for (id, mut queue) in queues {
-        let numbers: Vec<_> = queue.made().iter().map(number).collect();
+    for (id, messages) in queues.in_order() {
+        let queue = MessageQueue::from(messages);
+        let numbers: Vec<_> = queue.iter().map(number).collect();
         assert!(numbers.is_sorted(), "seed {seed}: order");
-        for stored in queue.made().iter() {
+        for stored in &queue {
             let n = number(stored);
             assert_eq!(queue_of(n), id, "seed {seed}: queue");
             let (StoredContent::Message { body, .. }, StoredContent::Message { body: sent, .. }) =

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use smp_protocol::id::RecipientId;
 
-use super::{Entry, Replayed, Restored};
+use super::{Entry, Replayed};
 use crate::error::FileError;
 use crate::message_body::MessageBody;
 use crate::message_queue::{StoredContent, StoredMessage};
@@ -20,19 +20,12 @@ impl Replayed {
         queue: RecipientId,
         messages: impl IntoIterator<Item = StoredMessage>,
     ) -> Result<u64, FileError> {
-        let known: HashSet<_> = self
-            .queues
-            .get_mut(&queue)
-            .map(Restored::made)
-            .into_iter()
-            .flat_map(|messages| messages.iter())
-            .map(|message| message.id)
-            .collect();
+        let known: HashSet<_> = self.queues.made(queue).iter().map(|message| message.id).collect();
         let new: Vec<_> = messages.into_iter().filter(|message| !known.contains(&message.id)).collect();
         for portion in new.chunks(COMMIT_ENTRIES) {
             let entries: Vec<_> = portion.iter().map(|message| Entry::Put(&queue, message)).collect();
             let places = self.journal.commit(&entries, false)?;
-            let messages = self.queues.entry(queue).or_default().made();
+            let messages = self.queues.made(queue);
             for (message, place) in portion.iter().zip(places) {
                 let mut message = message.clone();
                 if let (StoredContent::Message { body, .. }, Some(place)) = (&mut message.content, place) {

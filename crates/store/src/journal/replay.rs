@@ -1,6 +1,6 @@
 //! Reading the journal at start.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use super::buckets::Buckets;
 use super::grouping::{Keeping, QueueFound, queues};
 use super::key_table::{FoundKeys, KeyTable};
 use super::reading::{ReadSegment, read_segments};
+use super::restored::RestoredQueues;
 use super::segment::{segment_numbers, segment_path};
-use super::waiting::{Restored, Waiting};
 use super::{Journal, JournalSizes, Sealed};
 use crate::error::FileError;
 use crate::files::Files;
@@ -36,7 +36,7 @@ pub struct Replayed {
     /// To go on with.
     pub journal: Journal,
     /// The messages of each queue that has any.
-    pub queues: BTreeMap<RecipientId, Restored>,
+    pub queues: RestoredQueues,
     /// Messages that were restored, without markers.
     pub stored: u64,
     /// Messages that were too old.
@@ -95,28 +95,36 @@ impl JournalFound {
     /// The journal with the messages of those queues that there are. Those of others are dropped: a queue is deleted by its
     /// line in the store log. `known` is asked for each queue once, in the order of their IDs.
     pub fn restore(self, mut known: impl FnMut(&RecipientId) -> bool) -> Replayed {
-        let Self { mut journal, keys, queues, damaged, torn } = self;
+        let Self { mut journal, keys, mut queues, damaged, torn } = self;
         let (mut stored, mut expired, mut keyless) = (0, 0, 0);
-        let mut restored = Vec::with_capacity(queues.len());
-        for found in queues.into_iter().filter(|found| known(&found.queue)) {
-            stored += found.stored;
-            expired += found.expired;
-            keyless += found.keyless;
-            for (segment, marker) in found.markers() {
-                if let Some(sealed) = journal.sealed.get_mut(segment) {
-                    sealed.markers.insert(marker);
-                }
+        queues.retain(|found| {
+            let is_known = known(&found.queue);
+            if is_known {
+                stored += found.stored;
+                expired += found.expired;
+                keyless += found.keyless;
+                journal.note_markers(found);
             }
-            if !found.waiting.is_empty() {
-                restored.push((found.queue, restored_of(found.waiting, &keys)));
-            }
-        }
+            is_known
+        });
+        // A key is destroyed when no message refers to it any more, which only messages that are made can tell.
+        let queues = if keys.is_empty() {
+            RestoredQueues::of(queues)
+        } else {
+            queues.into_iter().map(|found| (found.queue, found.waiting.opened_with(&keys))).collect()
+        };
         journal.go_on_with(&keys);
-        Replayed { journal, queues: restored.into_iter().collect(), stored, expired, damaged, torn, keyless }
+        Replayed { journal, queues, stored, expired, damaged, torn, keyless }
     }
 }
 
-/// A key is destroyed when no message refers to it any more, which only messages that are made can tell.
-fn restored_of(waiting: Waiting, keys: &FoundKeys) -> Restored {
-    if keys.is_empty() { Restored::Waiting(waiting) } else { Restored::Made(waiting.opened_with(keys)) }
+impl Journal {
+    /// Markers have no body that holds their segment.
+    fn note_markers(&mut self, found: &QueueFound) {
+        for (segment, marker) in found.markers() {
+            if let Some(sealed) = self.sealed.get_mut(segment) {
+                sealed.markers.insert(marker);
+            }
+        }
+    }
 }

@@ -13,42 +13,6 @@ use super::segment::Segment;
 use crate::message_body::MessageBody;
 use crate::message_queue::{MessageQueue, StoredContent, StoredMessage};
 
-/// The messages of a queue at start.
-pub enum Restored {
-    /// Ready to be used.
-    Made(MessageQueue),
-    /// Still to be made.
-    Waiting(Waiting),
-}
-
-impl Default for Restored {
-    fn default() -> Self {
-        Self::Made(MessageQueue::default())
-    }
-}
-
-impl From<Restored> for MessageQueue {
-    fn from(restored: Restored) -> Self {
-        match restored {
-            Restored::Made(messages) => messages,
-            Restored::Waiting(waiting) => waiting.into(),
-        }
-    }
-}
-
-impl Restored {
-    /// The messages, made if they are not yet.
-    pub fn made(&mut self) -> &mut MessageQueue {
-        if let Self::Waiting(_) = self {
-            *self = Self::Made(std::mem::take(self).into());
-        }
-        match self {
-            Self::Made(messages) => messages,
-            Self::Waiting(_) => unreachable!("they were made just now"),
-        }
-    }
-}
-
 /// Messages of a queue that are still to be made. Their segments stay as long as they wait.
 pub struct Waiting {
     backlog: Arc<Backlog>,
@@ -97,6 +61,11 @@ impl Waiting {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
+    }
+
+    /// Takes all of them.
+    pub(super) fn take(&mut self) -> Self {
+        Self { backlog: Arc::clone(&self.backlog), places: std::mem::take(&mut self.places) }
     }
 
     pub(super) fn records(&self) -> impl Iterator<Item = &Found> {
