@@ -14,7 +14,7 @@ use smp_store::error::FileError;
 use smp_store::files::Files;
 use smp_store::journal::{Journal, RestoredQueues};
 use smp_store::messages_log;
-use smp_store::names::METRICS;
+use smp_store::names::{METRICS, STORE_LOG};
 use smp_store::ntfs_log::{self, StoredNotification};
 use smp_store::record::QueueRecord;
 use smp_store::restoration::{Restoration, RestoreError};
@@ -120,6 +120,8 @@ impl State {
         refuse_other_storage(settings.store_log.storage)?;
         let lock = Arc::new(StateLock::acquire(path)?);
         let messages = MessagesKept::of(&settings.store_log);
+        // It takes longest to be understood: the disk gives it first.
+        files.expect(&path.join(STORE_LOG));
         let (journal, queues) = rayon::join(
             || (messages == MessagesKept::Journaled).then(|| loading.journal()).transpose(),
             || loading.queues(),

@@ -24,10 +24,27 @@ impl Directory {
     /// because they have an ID of another one.
     pub fn build(shards: usize, records: Vec<QueueRecord>, messages: RestoredQueues) -> (Self, usize) {
         let directory = Self::new(shards, records.len());
-        let records =
-            Mutex::new(WithMessages { records: records.into_iter(), messages: messages.in_order().peekable() });
-        let (recipients, senders) = (Mutex::new(Sorted::default()), Mutex::new(Sorted::default()));
-        let left_out = Mutex::new(Vec::new());
+        let records = WithMessages { records: records.into_iter(), messages: messages.in_order().peekable() };
+        let Sorting { recipients, senders, left_out } = directory.sorted(records);
+        rayon::broadcast(|_| {
+            let of_recipients = directory.recipients.fill(&recipients).into_iter().map(|entry| entry.0);
+            let of_senders = directory.senders.fill(&senders).into_iter().map(|entry| entry.0);
+            let refused: Vec<_> = of_recipients.chain(of_senders).collect();
+            left_out.lock().extend(refused);
+        });
+        let mut left_out = left_out.into_inner();
+        // More than one of its IDs may be taken.
+        left_out.sort_unstable_by_key(Arc::as_ptr);
+        left_out.dedup_by(|one, other| Arc::ptr_eq(one, other));
+        for queue in &left_out {
+            directory.remove(queue);
+        }
+        (directory, left_out.len())
+    }
+
+    /// Makes all queues, and enters them under those IDs that not every queue has.
+    fn sorted(&self, records: impl Iterator<Item = (QueueRecord, Option<Restored>)> + Send) -> Sorting {
+        let (sorting, records) = (Sorting::default(), Mutex::new(records));
         rayon::broadcast(|_| {
             let (mut by_recipient, mut by_sender) = (Vec::new(), Vec::new());
             loop {
@@ -35,30 +52,31 @@ impl Directory {
                 if some.is_empty() {
                     break;
                 }
-                for queue in some.into_iter().map(|(record, messages)| queue_of(record, messages)) {
-                    by_recipient.push(directory.recipients.hashed(ByRecipient(Arc::clone(&queue))));
-                    by_sender.push(directory.senders.hashed(BySender(Arc::clone(&queue))));
-                    if directory.insert_optional(&queue).is_err() {
-                        left_out.lock().push(queue);
+                for queue in some.into_iter().map(queue_of) {
+                    by_recipient.push(self.recipients.hashed(ByRecipient(Arc::clone(&queue))));
+                    by_sender.push(self.senders.hashed(BySender(Arc::clone(&queue))));
+                    if self.insert_optional(&queue).is_err() {
+                        sorting.left_out.lock().push(queue);
                     }
                 }
             }
-            recipients.lock().add(by_recipient);
-            senders.lock().add(by_sender);
+            let (by_recipient, by_sender) = (by_stripe(by_recipient), by_stripe(by_sender));
+            sorting.recipients.lock().parts.push(by_recipient);
+            sorting.senders.lock().parts.push(by_sender);
         });
-        rayon::broadcast(|_| {
-            left_out.lock().extend(directory.recipients.fill(&recipients).into_iter().map(|entry| entry.0));
-            left_out.lock().extend(directory.senders.fill(&senders).into_iter().map(|entry| entry.0));
-        });
-        let left_out = left_out.into_inner();
-        for queue in &left_out {
-            directory.remove(queue);
-        }
-        (directory, left_out.len())
+        sorting
     }
 }
 
-fn queue_of(record: QueueRecord, messages: Option<Restored>) -> Arc<Queue> {
+/// What is to be entered into the two large tables, and what is left out.
+#[derive(Default)]
+struct Sorting {
+    recipients: Mutex<Sorted<ByRecipient>>,
+    senders: Mutex<Sorted<BySender>>,
+    left_out: Mutex<Vec<Arc<Queue>>>,
+}
+
+fn queue_of((record, messages): (QueueRecord, Option<Restored>)) -> Arc<Queue> {
     Arc::new(match messages {
         Some(messages) => Queue::restored(record, messages),
         None => Queue::new(record),
@@ -89,7 +107,7 @@ where
 /// An entry, and the hash of its ID.
 type Hashed<E> = (u64, E);
 
-/// Entries in the order of their stripes, from each thread. It is taken from the end, stripe by stripe.
+/// Entries in parts, each in the order of stripes. It is taken from the end, stripe by stripe.
 struct Sorted<E> {
     parts: Vec<Vec<Hashed<E>>>,
     stripes: Range<usize>,
@@ -101,12 +119,12 @@ impl<E> Default for Sorted<E> {
     }
 }
 
-impl<E> Sorted<E> {
-    fn add(&mut self, mut part: Vec<Hashed<E>>) {
-        part.sort_unstable_by_key(|(hash, _)| stripe_number(*hash));
-        self.parts.push(part);
-    }
+fn by_stripe<E>(mut part: Vec<Hashed<E>>) -> Vec<Hashed<E>> {
+    part.sort_unstable_by_key(|(hash, _)| stripe_number(*hash));
+    part
+}
 
+impl<E> Sorted<E> {
     /// A stripe, and what belongs to it.
     fn take(&mut self) -> Option<(usize, Vec<Vec<Hashed<E>>>)> {
         let stripe = self.stripes.next_back()?;

@@ -2,6 +2,7 @@
 
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine, alphabet, encoded_len};
+use memchr::memchr2;
 use thiserror::Error;
 
 /// Padding is always written, and optional when read.
@@ -74,7 +75,7 @@ impl<'a> Fields<'a> {
     /// Bytes up to a space, a comma or the end.
     pub(crate) fn token(&mut self) -> &'a [u8] {
         let rest = self.rest();
-        let n = rest.iter().position(|&b| b == b' ' || b == b',').unwrap_or(rest.len());
+        let n = memchr2(b' ', b',', rest).unwrap_or(rest.len());
         self.position += n;
         &rest[..n]
     }
