@@ -112,8 +112,8 @@ fn ranks(backlog: &Backlog) -> Vec<Rank> {
 impl Rank {
     fn new(found: &Found, place: Place) -> Self {
         let Place { thread, number } = place;
-        let [a, b, c, d, e, f, g, h, ..] = *found.header.queue.as_bytes();
-        Self { prefix: u64::from_be_bytes([a, b, c, d, e, f, g, h]), sequence: found.header.sequence, thread, number }
+        let prefix = found.header.queue.as_bytes().first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
+        Self { prefix, sequence: found.header.sequence, thread, number }
     }
 
     fn second_byte(&self) -> usize {

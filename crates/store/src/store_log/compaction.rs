@@ -130,27 +130,23 @@ pub(super) fn is_compact(
         let length = fill(reader.as_mut(), &mut found).map_err(FileError::on("read", log))?;
         Ok(found[..length] == *expected)
     };
+    let services = services.chunks(LINES).map(|some| lines_of(some, ServiceRecord::write_line));
+    let queues = queues.chunks(LINES).map(|some| lines_of(some, QueueRecord::write_compacted));
+    for lines in services.chain(queues) {
+        if !continues_with(&lines)? {
+            return Ok(false);
+        }
+    }
+    let length = fill(reader.as_mut(), &mut [0]).map_err(FileError::on("read", log))?;
+    Ok(length == 0)
+}
+
+fn lines_of<R>(records: &[R], write: impl Fn(&R, &mut Vec<u8>)) -> Vec<u8> {
     let mut lines = Vec::with_capacity(CHUNK);
-    for some in services.chunks(LINES) {
-        lines.clear();
-        for service in some {
-            service.write_line(&mut lines);
-        }
-        if !continues_with(&lines)? {
-            return Ok(false);
-        }
+    for record in records {
+        write(record, &mut lines);
     }
-    for some in queues.chunks(LINES) {
-        lines.clear();
-        for queue in some {
-            queue.write_compacted(&mut lines);
-        }
-        if !continues_with(&lines)? {
-            return Ok(false);
-        }
-    }
-    let end = reader.read(&mut [0]).map_err(FileError::on("read", log))?;
-    Ok(end == 0)
+    lines
 }
 
 fn fill(reader: &mut dyn Read, chunk: &mut [u8]) -> std::io::Result<usize> {
