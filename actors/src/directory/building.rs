@@ -166,6 +166,7 @@ fn take_from<E>(sorted: &Mutex<Sorted<E>>) -> Option<(usize, Vec<Vec<Hashed<E>>>
 #[cfg(test)]
 mod tests {
     use smp_store::log_record::LogRecord;
+    use smp_store::message_queue::{StoredContent, StoredMessage};
 
     use super::*;
 
@@ -192,6 +193,19 @@ mod tests {
             assert!(Arc::ptr_eq(&by_recipient, &by_sender) && *by_sender.record() == *record);
         }
         assert!(Directory::build(1, Vec::new(), RestoredQueues::default()).0.is_empty());
+    }
+
+    #[test]
+    fn messages_come_to_their_queues() {
+        let id = |n| record(n, 0).recipient_id;
+        let message = StoredMessage { id: [7; 24].into(), timestamp: 1, content: StoredContent::QuotaMarker };
+        let mut messages = RestoredQueues::default();
+        for n in [1, 3, 4, 6] {
+            messages.made(id(n)).store(message.clone(), n);
+        }
+        let (directory, _) = Directory::build(1, [2, 3, 5, 6].map(|n| record(n, 10 + n)).to_vec(), messages);
+        let counts = [2, 3, 5, 6].map(|n| directory.recipient(&id(n)).map(|queue| queue.message_count()));
+        assert_eq!(counts, [0, 1, 0, 1].map(Some));
     }
 
     #[test]

@@ -142,6 +142,26 @@ fn segments_without_messages_go() {
 }
 
 #[test]
+fn segments_stay_for_messages_that_are_not_made_yet() {
+    let (directory, files) = real();
+    let mut journal = open(&files, directory.path()).journal;
+    let places: Vec<_> = (1..=60).map(|n| put(&mut journal, 1 + n % 2, &message(n))).collect();
+    journal.close().unwrap();
+    drop(places);
+
+    let Replayed { mut journal, mut queues, .. } = open(&files, directory.path());
+    let all = segments(directory.path());
+    assert_eq!(journal.reclaim().unwrap(), 0, "messages of both queues wait");
+    let made = queues.made(queue(1));
+    while let Some(first) = made.first().map(|message| message.id) {
+        made.remove_first(&first);
+    }
+    assert_eq!(journal.reclaim().unwrap(), 0, "those of the other one wait still");
+    drop(queues);
+    assert_eq!(journal.reclaim().unwrap(), all, "that was deleted before anybody used it");
+}
+
+#[test]
 fn a_marker_keeps_its_segment() {
     let (directory, files) = real();
     let mut journal = open(&files, directory.path()).journal;
