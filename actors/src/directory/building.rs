@@ -46,21 +46,20 @@ impl Directory {
     fn sorted(&self, records: impl Iterator<Item = (QueueRecord, Option<Restored>)> + Send) -> Sorting {
         let (sorting, records) = (Sorting::default(), Mutex::new(records));
         rayon::broadcast(|_| {
-            let (mut by_recipient, mut by_sender) = (Vec::new(), Vec::new());
+            let (mut by_recipient, mut by_sender) = (Part::default(), Part::default());
             loop {
                 let some: Vec<_> = records.lock().by_ref().take(AT_ONCE).collect();
                 if some.is_empty() {
                     break;
                 }
                 for queue in some.into_iter().map(queue_of) {
-                    by_recipient.push(self.recipients.hashed(ByRecipient(Arc::clone(&queue))));
-                    by_sender.push(self.senders.hashed(BySender(Arc::clone(&queue))));
+                    by_recipient.add(self.recipients.hashed(ByRecipient(Arc::clone(&queue))));
+                    by_sender.add(self.senders.hashed(BySender(Arc::clone(&queue))));
                     if self.insert_optional(&queue).is_err() {
                         sorting.left_out.lock().push(queue);
                     }
                 }
             }
-            let (by_recipient, by_sender) = (by_stripe(by_recipient), by_stripe(by_sender));
             sorting.recipients.lock().parts.push(by_recipient);
             sorting.senders.lock().parts.push(by_sender);
         });
@@ -107,9 +106,24 @@ where
 /// An entry, and the hash of its ID.
 type Hashed<E> = (u64, E);
 
-/// Entries in parts, each in the order of stripes. It is taken from the end, stripe by stripe.
+/// What one thread made, by stripes.
+struct Part<E>(Vec<Vec<Hashed<E>>>);
+
+impl<E> Default for Part<E> {
+    fn default() -> Self {
+        Self((0..STRIPES).map(|_| Vec::new()).collect())
+    }
+}
+
+impl<E> Part<E> {
+    fn add(&mut self, entry: Hashed<E>) {
+        self.0[stripe_number(entry.0)].push(entry);
+    }
+}
+
+/// What all threads made. It is taken from the end, stripe by stripe.
 struct Sorted<E> {
-    parts: Vec<Vec<Hashed<E>>>,
+    parts: Vec<Part<E>>,
     stripes: Range<usize>,
 }
 
@@ -119,20 +133,11 @@ impl<E> Default for Sorted<E> {
     }
 }
 
-fn by_stripe<E>(mut part: Vec<Hashed<E>>) -> Vec<Hashed<E>> {
-    part.sort_unstable_by_key(|(hash, _)| stripe_number(*hash));
-    part
-}
-
 impl<E> Sorted<E> {
     /// A stripe, and what belongs to it.
     fn take(&mut self) -> Option<(usize, Vec<Vec<Hashed<E>>>)> {
         let stripe = self.stripes.next_back()?;
-        let of_stripe = |part: &mut Vec<Hashed<E>>| {
-            let start = part.partition_point(|(hash, _)| stripe_number(*hash) < stripe);
-            part.split_off(start)
-        };
-        Some((stripe, self.parts.iter_mut().map(of_stripe).collect()))
+        Some((stripe, self.parts.iter_mut().filter_map(|part| part.0.pop()).collect()))
     }
 }
 

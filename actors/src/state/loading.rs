@@ -57,9 +57,12 @@ impl<'a> Known<'a> {
 
     /// The same for IDs that are asked for in their order, which is faster for many.
     fn in_order(self) -> impl FnMut(&RecipientId) -> bool + use<'a> {
-        let mut rest = self.0.iter().peekable();
+        let mut rest = None;
         move |id| {
-            while rest.next_if(|queue| queue.recipient_id < *id).is_some() {}
+            let is_before = |queue: &QueueRecord| queue.recipient_id < *id;
+            let from_first = || self.0[self.0.partition_point(is_before)..].iter().peekable();
+            let rest = rest.get_or_insert_with(from_first);
+            while rest.next_if(|queue| is_before(queue)).is_some() {}
             rest.peek().is_some_and(|queue| queue.recipient_id == *id)
         }
     }
@@ -164,7 +167,7 @@ impl Loading<'_> {
         known: Known<'_>,
         stats: &Stats,
     ) -> Result<(RestoredQueues, Journal), StateError> {
-        let mut replayed = found.restore(known.in_order());
+        let mut replayed = found.restore(|| known.in_order());
         for (segment, bytes) in &replayed.damaged {
             warn!(self.logger, "{} has {bytes} damaged bytes; messages in them are lost", segment.display());
         }

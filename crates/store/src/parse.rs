@@ -1,15 +1,8 @@
 //! Fields of one line of a state file: base64url, decimal numbers, literals (operations.md §6.1).
 
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use base64::{Engine, alphabet, encoded_len};
+use base64_simd::{AsOut, Base64, URL_SAFE, URL_SAFE_NO_PAD};
 use memchr::memchr2;
 use thiserror::Error;
-
-/// Padding is always written, and optional when read.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::URL_SAFE,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// Most bytes that [`Fields::short_base64`] decodes.
 const SHORT: usize = 96;
@@ -112,24 +105,30 @@ impl<'a> Fields<'a> {
         convert: impl FnOnce(&[u8]) -> Result<T, E>,
     ) -> Result<T, ParseError> {
         let start = *self;
-        let mut decoded = [0; SHORT];
-        let n = BASE64.decode_slice(self.token(), &mut decoded).map_err(|_| start.error(expected))?;
-        convert(&decoded[..n]).map_err(|_| start.error(expected))
+        let (mut decoded, token) = ([0; SHORT], self.token());
+        if token.len() > URL_SAFE.encoded_length(SHORT) {
+            return Err(start.error(expected));
+        }
+        let decoded = form_of(token).decode(token, decoded[..].as_out()).map_err(|_| start.error(expected))?;
+        convert(decoded).map_err(|_| start.error(expected))
     }
 
     /// Base64url of any number of bytes, none included.
     pub(crate) fn long_base64(&mut self, expected: &'static str) -> Result<Vec<u8>, ParseError> {
         let start = *self;
-        BASE64.decode(self.token()).map_err(|_| start.error(expected))
+        let token = self.token();
+        form_of(token).decode_to_vec(token).map_err(|_| start.error(expected))
     }
+}
+
+/// Padding is always written, and optional when read.
+fn form_of(text: &[u8]) -> Base64 {
+    if text.ends_with(b"=") { URL_SAFE } else { URL_SAFE_NO_PAD }
 }
 
 /// Appends base64url with padding.
 pub(crate) fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
-    let start = out.len();
-    let length = encoded_len(bytes.len(), true).expect("what is in memory is far shorter than half the address space");
-    out.resize(start + length, 0);
-    BASE64.encode_slice(bytes, &mut out[start..]).expect("the space was reserved for exactly this length");
+    URL_SAFE.encode_append(bytes, out);
 }
 
 /// Appends a signed decimal.

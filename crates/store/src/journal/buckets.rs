@@ -61,6 +61,7 @@ impl Buckets {
     }
 }
 
-fn bucket_of(queue: &RecipientId) -> usize {
+/// The bucket of a queue. They are in the order of IDs.
+pub(super) fn bucket_of(queue: &RecipientId) -> usize {
     usize::from(queue.as_bytes()[0])
 }

@@ -18,18 +18,18 @@ pub(super) struct QueueFound {
     /// What was not taken out, and is to be kept.
     pub(super) waiting: Waiting,
     /// Messages among that, without markers.
-    pub(super) stored: u64,
+    pub(super) stored: u32,
     /// Messages that are too old.
-    pub(super) expired: u64,
+    pub(super) expired: u32,
     /// Messages whose keys do not exist any more.
-    pub(super) keyless: u64,
+    pub(super) keyless: u32,
 }
 
 impl QueueFound {
     /// Markers that wait, each with the place of its segment among all. They have no body that holds the segment.
     pub(super) fn markers(&self) -> impl Iterator<Item = (usize, MessageId)> {
         // Nearly always there are none, and the records need not be looked at.
-        let number = self.waiting.len() - usize::try_from(self.stored).unwrap_or(0);
+        let number = self.waiting.len().saturating_sub(self.stored as usize);
         let markers = self.waiting.records().filter(|found| found.header.kind == Kind::QuotaMarker);
         markers.take(number).map(|found| (found.segment as usize, found.header.message))
     }
@@ -128,10 +128,10 @@ impl Rank {
 /// [`QueueFound`] while places are still added.
 struct Tally {
     queue: RecipientId,
-    places: Range<usize>,
-    stored: u64,
-    expired: u64,
-    keyless: u64,
+    places: Range<u32>,
+    stored: u32,
+    expired: u32,
+    keyless: u32,
 }
 
 impl Tally {
@@ -146,7 +146,7 @@ impl Tally {
         let headers = || ranks.iter().map(|rank| (rank, &backlog.record(rank.place()).header));
         let removals = headers().filter(|(_, header)| header.kind == Kind::Removal);
         let removed: HashSet<MessageId> = removals.map(|(_, header)| header.message).collect();
-        let start = places.len();
+        let start = end_of(places);
         let mut tally = Self { queue, places: start..start, stored: 0, expired: 0, keyless: 0 };
         let mut last = None;
         for (rank, header) in headers() {
@@ -156,8 +156,8 @@ impl Tally {
             if matches!(header.kind, Kind::Message { .. }) {
                 let expired = keeping.oldest.is_some_and(|oldest| header.timestamp < oldest);
                 let keyless = !expired && header.sealed && key_of(header, keeping.keys).is_none();
-                tally.expired += u64::from(expired);
-                tally.keyless += u64::from(keyless);
+                tally.expired += u32::from(expired);
+                tally.keyless += u32::from(keyless);
                 if expired || keyless {
                     continue;
                 }
@@ -166,10 +166,10 @@ impl Tally {
             if last.replace(header.sequence) == Some(header.sequence) {
                 continue;
             }
-            tally.stored += u64::from(header.kind != Kind::QuotaMarker);
+            tally.stored += u32::from(header.kind != Kind::QuotaMarker);
             places.push(rank.place());
         }
-        tally.places.end = places.len();
+        tally.places.end = end_of(places);
         tally
     }
 
@@ -177,6 +177,11 @@ impl Tally {
         let Self { queue, places, stored, expired, keyless } = self;
         QueueFound { queue, waiting: Waiting::new(backlog, places), stored, expired, keyless }
     }
+}
+
+/// Records are numbered in 32 bits, and so are places.
+fn end_of(places: &[Place]) -> u32 {
+    u32::try_from(places.len()).unwrap_or(u32::MAX)
 }
 
 impl Backlog {

@@ -53,19 +53,19 @@ pub struct Replayed {
 pub struct JournalFound {
     journal: Journal,
     keys: FoundKeys,
-    queues: Vec<QueueFound>,
+    queues: Vec<Vec<QueueFound>>,
     damaged: Vec<(PathBuf, usize)>,
     torn: usize,
 }
 
-/// Reads the journal in a directory, which need not exist; `known` tells which queues there are, see [`JournalFound::restore`].
+/// Reads the journal in a directory, which need not exist; `known` tells which queues there are. Messages of others are dropped.
 pub fn replay(
     files: &Arc<dyn Files>,
     directory: &Path,
     rules: ReplayRules,
-    known: impl FnMut(&RecipientId) -> bool,
+    known: impl Fn(&RecipientId) -> bool + Sync,
 ) -> Result<Replayed, FileError> {
-    Ok(read(files, directory, rules)?.restore(known))
+    Ok(read(files, directory, rules)?.restore(|| &known))
 }
 
 /// Reads the journal in a directory, which need not exist. Nothing is changed but that missing indexes are written.
@@ -87,31 +87,32 @@ pub fn read(files: &Arc<dyn Files>, directory: &Path, rules: ReplayRules) -> Res
     }
     let keeping = Keeping { oldest: rules.oldest, keys: &keys };
     let buckets = Buckets::together(records).into_par_iter().with_min_len(BUCKETS_AT_ONCE);
-    let queues = buckets.flat_map_iter(|records| queues(records, &opened, keeping)).collect();
+    let queues = buckets.map(|records| queues(records, &opened, keeping)).collect();
     Ok(JournalFound { journal, keys, queues, damaged, torn })
 }
 
 impl JournalFound {
     /// The journal with the messages of those queues that there are. Those of others are dropped: a queue is deleted by its
-    /// line in the store log. `known` is asked for each queue once, in the order of their IDs.
-    pub fn restore(self, mut known: impl FnMut(&RecipientId) -> bool) -> Replayed {
+    /// line in the store log. What `known` returns is asked for some of the queues, in the order of their IDs.
+    pub fn restore<K: FnMut(&RecipientId) -> bool>(self, known: impl Fn() -> K + Sync) -> Replayed {
         let Self { mut journal, keys, mut queues, damaged, torn } = self;
-        let (mut stored, mut expired, mut keyless) = (0, 0, 0);
-        queues.retain(|found| {
-            let is_known = known(&found.queue);
-            if is_known {
-                stored += found.stored;
-                expired += found.expired;
-                keyless += found.keyless;
-                journal.note_markers(found);
-            }
-            is_known
+        queues.par_iter_mut().with_min_len(BUCKETS_AT_ONCE).for_each(|found| {
+            let mut known = known();
+            found.retain(|found| known(&found.queue));
         });
+        let (mut stored, mut expired, mut keyless) = (0, 0, 0);
+        for found in queues.iter().flatten() {
+            stored += u64::from(found.stored);
+            expired += u64::from(found.expired);
+            keyless += u64::from(found.keyless);
+            journal.note_markers(found);
+        }
         // A key is destroyed when no message refers to it any more, which only messages that are made can tell.
         let queues = if keys.is_empty() {
             RestoredQueues::of(queues)
         } else {
-            queues.into_iter().map(|found| (found.queue, found.waiting.opened_with(&keys))).collect()
+            let found = queues.into_iter().flatten();
+            found.map(|found| (found.queue, found.waiting.opened_with(&keys))).collect()
         };
         journal.go_on_with(&keys);
         Replayed { journal, queues, stored, expired, damaged, torn, keyless }

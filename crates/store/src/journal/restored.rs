@@ -5,6 +5,7 @@ use std::iter;
 
 use smp_protocol::id::RecipientId;
 
+use super::buckets::bucket_of;
 use super::grouping::QueueFound;
 use super::waiting::Waiting;
 use crate::message_queue::MessageQueue;
@@ -29,29 +30,32 @@ impl From<Restored> for MessageQueue {
 /// The messages of all queues at start, in the order of recipient IDs.
 #[derive(Default)]
 pub struct RestoredQueues {
-    /// In this order. What was made since is empty here.
-    found: Vec<QueueFound>,
+    /// By buckets, in this order. What was made since is empty here.
+    found: Vec<Vec<QueueFound>>,
     made: BTreeMap<RecipientId, MessageQueue>,
 }
 
 impl RestoredQueues {
-    /// What was found, in the order of recipient IDs.
-    pub(super) fn of(found: Vec<QueueFound>) -> Self {
+    /// What was found in each bucket, in the order of recipient IDs.
+    pub(super) fn of(found: Vec<Vec<QueueFound>>) -> Self {
         Self { found, made: BTreeMap::new() }
     }
 
     /// The messages of a queue, none if none were found; made if they are not yet.
     pub fn made(&mut self, queue: RecipientId) -> &mut MessageQueue {
         let found = &mut self.found;
-        self.made.entry(queue).or_insert_with(|| match found.binary_search_by_key(&queue, |found| found.queue) {
-            Ok(place) => found[place].waiting.take().into(),
-            Err(_) => MessageQueue::default(),
+        self.made.entry(queue).or_insert_with(|| {
+            let bucket = found.get_mut(bucket_of(&queue)).map(Vec::as_mut_slice).unwrap_or_default();
+            match bucket.binary_search_by_key(&queue, |found| found.queue) {
+                Ok(place) => bucket[place].waiting.take().into(),
+                Err(_) => MessageQueue::default(),
+            }
         })
     }
 
     /// The messages of each queue that has any, in the order of recipient IDs.
     pub fn in_order(self) -> impl Iterator<Item = (RecipientId, Restored)> {
-        let found = self.found.into_iter().filter(|found| !found.waiting.is_empty());
+        let found = self.found.into_iter().flatten().filter(|found| !found.waiting.is_empty());
         let mut found = found.map(|found| (found.queue, Restored::Waiting(found.waiting))).peekable();
         let made = self.made.into_iter().filter(|(_, messages)| !messages.is_empty());
         let mut made = made.map(|(queue, messages)| (queue, Restored::Made(messages))).peekable();
@@ -66,7 +70,7 @@ impl RestoredQueues {
 
     /// Number of queues that have messages.
     pub fn len(&self) -> usize {
-        let waiting = self.found.iter().filter(|found| !found.waiting.is_empty()).count();
+        let waiting = self.found.iter().flatten().filter(|found| !found.waiting.is_empty()).count();
         waiting + self.made.values().filter(|messages| !messages.is_empty()).count()
     }
 

@@ -17,7 +17,7 @@ use crate::message_queue::{MessageQueue, StoredContent, StoredMessage};
 pub struct Waiting {
     backlog: Arc<Backlog>,
     /// Those of this queue; nothing once they are made.
-    places: Range<usize>,
+    places: Range<u32>,
 }
 
 /// Messages of many queues.
@@ -49,13 +49,17 @@ impl Backlog {
 
 impl Waiting {
     /// The messages in these places, which must belong to one queue. Their segments count them already.
-    pub(super) fn new(backlog: &Arc<Backlog>, places: Range<usize>) -> Self {
+    pub(super) fn new(backlog: &Arc<Backlog>, places: Range<u32>) -> Self {
         Self { backlog: Arc::clone(backlog), places }
     }
 
     /// Number of messages, a marker included.
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.indices().len()
+    }
+
+    fn indices(&self) -> Range<usize> {
+        self.places.start as usize..self.places.end as usize
     }
 
     /// Whether there are none.
@@ -69,7 +73,7 @@ impl Waiting {
     }
 
     pub(super) fn records(&self) -> impl Iterator<Item = &Found> {
-        self.backlog.places[self.places.clone()].iter().map(|place| self.backlog.record(*place))
+        self.backlog.places[self.indices()].iter().map(|place| self.backlog.record(*place))
     }
 
     /// The segment of each message that has a body.

@@ -66,14 +66,22 @@ impl QueueRecord {
     /// Appends what a compacted log holds about the queue: its `CREATE` line. The reference cannot read a line with both
     /// a blocking notice and a service and would lose the queue; the service then has a line of its own, which both read.
     pub fn write_compacted(&self, out: &mut Vec<u8>) {
-        let notice = matches!(&self.status, QueueStatus::Blocked(info) if info.notice.is_some());
-        self.put_create(out, !notice);
-        if let Some(service) = self.service.as_deref().filter(|_| notice) {
+        self.put_create(out, !self.has_notice());
+        if let Some(service) = self.service.as_deref().filter(|_| self.has_notice()) {
             tag(out, "QUEUE_SERVICE", self.recipient_id);
             put_text(out, " R ");
             put_base64(out, service.as_ref());
             out.push(b'\n');
         }
+    }
+
+    /// Lines that [`Self::write_compacted`] writes.
+    pub fn compacted_lines(&self) -> usize {
+        1 + usize::from(self.has_notice() && self.service.is_some())
+    }
+
+    fn has_notice(&self) -> bool {
+        matches!(&self.status, QueueStatus::Blocked(info) if info.notice.is_some())
     }
 
     fn put_create(&self, out: &mut Vec<u8>, with_service: bool) {

@@ -1,12 +1,13 @@
 //! The state that a log describes, line by line.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
+use hashbrown::{HashMap, HashSet};
 use smp_protocol::id::{LinkId, NotifierId, RecipientId, SenderId, ServiceId};
 use smp_protocol::key::AuthKey;
 
 use super::Problem;
+use super::places::Places;
 use crate::log_record::{LogRecord, ServiceParty};
 use crate::record::{Link, Notifier, QueueRecord, QueueStatus, ServiceRecord};
 
@@ -16,19 +17,15 @@ type Applied = Result<(), Problem>;
 #[derive(Debug, Default)]
 pub struct StoredQueues {
     queues: Vec<QueueRecord>,
-    recipients: HashMap<RecipientId, Place>,
-    senders: HashSet<SenderId>,
+    out_of_order: bool,
+    recipients: Places,
+    senders: Places,
+    /// The recipient IDs of deleted queues stay taken.
+    deleted: HashSet<RecipientId>,
     notifiers: HashSet<NotifierId>,
     links: HashSet<LinkId>,
     services: BTreeMap<ServiceId, ServiceRecord>,
     fingerprints: HashMap<[u8; 32], ServiceId>,
-}
-
-/// Where a queue is; the ID of a deleted one stays taken.
-#[derive(Debug, Clone, Copy)]
-enum Place {
-    At(usize),
-    Deleted,
 }
 
 impl StoredQueues {
@@ -54,22 +51,26 @@ impl StoredQueues {
 
     /// Number of queues created, also those deleted later.
     pub fn created(&self) -> usize {
-        self.recipients.len()
+        self.recipients.len() + self.deleted.len()
+    }
+
+    /// Whether live queues were created in the order of their IDs.
+    pub fn are_in_order(&self) -> bool {
+        !self.out_of_order
     }
 
     /// Live queues and services, each in the order of IDs.
     pub fn into_sorted(self) -> (Vec<QueueRecord>, Vec<ServiceRecord>) {
         let mut queues = self.queues;
-        queues.sort_unstable_by_key(|queue| queue.recipient_id);
+        if self.out_of_order {
+            queues.sort_unstable_by_key(|queue| queue.recipient_id);
+        }
         (queues, self.services.into_values().collect())
     }
 
     fn find(&self, id: &RecipientId) -> Result<usize, Problem> {
-        match self.recipients.get(id) {
-            Some(Place::At(place)) => Ok(*place),
-            Some(Place::Deleted) => Err(Problem::DeletedQueue),
-            None => Err(Problem::UnknownQueue),
-        }
+        let place = self.recipients.find(id.as_ref(), |place| self.queues[place].recipient_id == *id);
+        place.ok_or_else(|| if self.deleted.contains(id) { Problem::DeletedQueue } else { Problem::UnknownQueue })
     }
 
     fn change(&mut self, id: &RecipientId, change: impl FnOnce(&mut QueueRecord)) -> Applied {
@@ -79,19 +80,25 @@ impl StoredQueues {
     }
 
     fn create(&mut self, queue: QueueRecord) -> Applied {
-        let Entry::Vacant(place) = self.recipients.entry(queue.recipient_id) else {
-            return Err(Problem::DuplicateQueue);
-        };
-        let taken = queue.notifier.as_ref().is_some_and(|notifier| self.notifiers.contains(&notifier.id))
+        let taken = self.find(&queue.recipient_id) != Err(Problem::UnknownQueue)
+            || self.has_sender(&queue.sender_id)
+            || queue.notifier.as_ref().is_some_and(|notifier| self.notifiers.contains(&notifier.id))
             || queue.link.as_ref().is_some_and(|link| self.links.contains(link.id()));
-        if taken || !self.senders.insert(queue.sender_id) {
+        if taken {
             return Err(Problem::DuplicateQueue);
         }
-        place.insert(Place::At(self.queues.len()));
+        let place = u32::try_from(self.queues.len()).map_err(|_| Problem::TooManyQueues)?;
+        self.recipients.insert(queue.recipient_id.as_ref(), place);
+        self.senders.insert(queue.sender_id.as_ref(), place);
+        self.out_of_order |= self.queues.last().is_some_and(|last| last.recipient_id > queue.recipient_id);
         self.notifiers.extend(queue.notifier.as_ref().map(|notifier| notifier.id));
         self.links.extend(queue.link.as_ref().map(|link| link.id().clone()));
         self.queues.push(queue);
         Ok(())
+    }
+
+    fn has_sender(&self, id: &SenderId) -> bool {
+        self.senders.find(id.as_ref(), |place| self.queues[place].sender_id == *id).is_some()
     }
 
     fn link(&mut self, id: &RecipientId, link: Link) -> Applied {
@@ -149,11 +156,15 @@ impl StoredQueues {
     fn delete(&mut self, id: &RecipientId) -> Applied {
         let place = self.find(id)?;
         let queue = self.queues.swap_remove(place);
-        if let Some(moved) = self.queues.get(place) {
-            self.recipients.insert(moved.recipient_id, Place::At(place));
+        let [place, last] = [place, self.queues.len()].map(|place| u32::try_from(place).unwrap_or(u32::MAX));
+        self.recipients.remove(id.as_ref(), place);
+        self.senders.remove(queue.sender_id.as_ref(), place);
+        self.deleted.insert(*id);
+        if let Some(moved) = self.queues.get(place as usize) {
+            self.recipients.relocate(moved.recipient_id.as_ref(), last, place);
+            self.senders.relocate(moved.sender_id.as_ref(), last, place);
+            self.out_of_order = true;
         }
-        self.recipients.insert(*id, Place::Deleted);
-        self.senders.remove(&queue.sender_id);
         if let Some(notifier) = &queue.notifier {
             self.notifiers.remove(&notifier.id);
         }

@@ -1,44 +1,58 @@
 //! Lines on their way from the file to where they are applied.
 
 use std::io::{self, BufRead};
-use std::mem;
-use std::sync::mpsc::SyncSender;
 
 use crate::lines::{Line, Lines};
 use crate::log_record::{LogRecord, ParseError};
 
-/// Batches that may be on their way: they bound the memory.
-pub(super) const BATCHES: usize = 4;
-/// Lines in a batch, so that handing them over costs next to nothing.
-const BATCH: usize = 256;
+/// Bytes taken at a time: handing them over costs next to nothing, and they stay in the cache of a processor until they are applied.
+const CHUNK: usize = 128 * 1024;
 
-/// A line that was read.
-pub(super) struct ReadLine {
-    pub(super) parsed: Result<LogRecord, ParseError>,
-    /// The line itself, if it does not parse.
-    pub(super) content: Vec<u8>,
-    /// It is the last one, and has no end.
-    pub(super) torn: bool,
+/// Some lines of the file.
+#[derive(Default)]
+pub(super) struct Chunk {
+    text: Vec<u8>,
+    ends: Vec<End>,
+    first: u64,
 }
 
-/// Reads all lines. Ends early if nobody takes them any more.
-pub(super) fn read_lines(reader: impl BufRead, batches: &SyncSender<Vec<ReadLine>>) -> io::Result<()> {
-    let mut lines = Lines::new(reader);
-    let mut batch = Vec::with_capacity(BATCH);
-    while let Some(line) = lines.next()? {
-        let parsed = parse(&line);
-        let content = if parsed.is_err() { line.content.to_vec() } else { Vec::new() };
-        batch.push(ReadLine { parsed, content, torn: !line.terminated });
-        if batch.len() == BATCH && batches.send(mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err() {
-            return Ok(());
+/// Where a line ends in the text of its chunk, and how it ended in the file.
+struct End {
+    at: usize,
+    terminated: bool,
+    cut: bool,
+}
+
+impl Chunk {
+    /// Takes the next lines in place of those that are here. Returns whether there were any.
+    pub(super) fn fill(&mut self, lines: &mut Lines<impl BufRead>) -> io::Result<bool> {
+        self.text.clear();
+        self.ends.clear();
+        while self.text.len() < CHUNK
+            && let Some(line) = lines.next()?
+        {
+            if self.ends.is_empty() {
+                self.first = line.number;
+            }
+            self.text.extend_from_slice(line.content);
+            self.ends.push(End { at: self.text.len(), terminated: line.terminated, cut: line.cut });
         }
+        Ok(!self.ends.is_empty())
     }
-    let _ = batches.send(batch);
-    Ok(())
+
+    /// The lines.
+    pub(super) fn lines(&self) -> impl Iterator<Item = Line<'_>> {
+        let mut start = 0;
+        (self.first..).zip(&self.ends).map(move |(number, &End { at, terminated, cut })| {
+            let content = &self.text[start..at];
+            start = at;
+            Line { number, content, terminated, cut }
+        })
+    }
 }
 
 /// A CR at the end is ignored: an editor left it there.
-fn parse(line: &Line<'_>) -> Result<LogRecord, ParseError> {
+pub(super) fn parse(line: Line<'_>) -> Result<LogRecord, ParseError> {
     if line.cut {
         return Err(ParseError { expected: "a line of at most 1 MiB", position: 0 });
     }

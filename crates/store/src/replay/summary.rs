@@ -15,6 +15,9 @@ pub enum Problem {
     /// `CREATE` with an ID that is taken: the first queue keeps it.
     #[error("queue has an ID that another one has or had")]
     DuplicateQueue,
+    /// `CREATE` when there are 4294967295 queues already.
+    #[error("more queues than a server can have")]
+    TooManyQueues,
     /// A change of a queue that was never created.
     #[error("change of an unknown queue")]
     UnknownQueue,

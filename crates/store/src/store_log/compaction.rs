@@ -13,7 +13,6 @@
 //! `….start` is always at least as complete; the reference recovers from it by the same rule.
 
 use std::borrow::Borrow;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -24,10 +23,6 @@ use crate::atomic_file::{AtomicFile, sync_parent, with_suffix};
 use crate::error::FileError;
 use crate::files::{Files, LogFile};
 use crate::record::{QueueRecord, ServiceRecord};
-
-/// Lines compared at a time, and the bytes that they have usually.
-const LINES: usize = 256;
-const CHUNK: usize = 96 * 1024;
 
 /// What the log is called while it is being replaced.
 pub(super) fn start_path(log: &Path) -> PathBuf {
@@ -113,51 +108,4 @@ impl Compacted {
         }
         Ok(Swapped { log: appending, backup, synced: sync_parent(files, log) })
     }
-}
-
-/// Whether `log` says the same, byte for byte, as a compacted log with these services and queues would. Ends with the first
-/// difference, which a log that is not compact usually has near its start.
-pub(super) fn is_compact(
-    files: &dyn Files,
-    log: &Path,
-    services: &[ServiceRecord],
-    queues: &[QueueRecord],
-) -> Result<bool, FileError> {
-    let mut reader = files.open(log).map_err(FileError::on("read", log))?;
-    let mut found = Vec::new();
-    let mut continues_with = |expected: &[u8]| {
-        found.resize(expected.len(), 0);
-        let length = fill(reader.as_mut(), &mut found).map_err(FileError::on("read", log))?;
-        Ok(found[..length] == *expected)
-    };
-    let services = services.chunks(LINES).map(|some| lines_of(some, ServiceRecord::write_line));
-    let queues = queues.chunks(LINES).map(|some| lines_of(some, QueueRecord::write_compacted));
-    for lines in services.chain(queues) {
-        if !continues_with(&lines)? {
-            return Ok(false);
-        }
-    }
-    let length = fill(reader.as_mut(), &mut [0]).map_err(FileError::on("read", log))?;
-    Ok(length == 0)
-}
-
-fn lines_of<R>(records: &[R], write: impl Fn(&R, &mut Vec<u8>)) -> Vec<u8> {
-    let mut lines = Vec::with_capacity(CHUNK);
-    for record in records {
-        write(record, &mut lines);
-    }
-    lines
-}
-
-fn fill(reader: &mut dyn Read, chunk: &mut [u8]) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while filled < chunk.len() {
-        match reader.read(&mut chunk[filled..]) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::compaction::{Compacted, is_compact, start_path};
+use super::compaction::{Compacted, start_path};
 use super::{StoreLog, StoreLogError, backups};
 use crate::append_file::AppendFile;
 use crate::atomic_file::{sync_parent, with_suffix};
@@ -15,7 +15,7 @@ use crate::names::{BACKUP, STORE_LOG};
 use crate::replay::{Replayed, replay};
 
 /// Bytes read at a time.
-const READ_BUFFER: usize = 1024 * 1024;
+const READ_BUFFER: usize = 128 * 1024;
 
 /// What to do with a log in which more than the last line is damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,7 +154,7 @@ fn compact(
     now: SystemTime,
     report: &mut OpenReport,
 ) -> Result<AppendFile, FileError> {
-    if is_compact(files.as_ref(), path, &replayed.services, &replayed.queues)? {
+    if replayed.is_compact {
         return AppendFile::open(files.as_ref(), path);
     }
     let compacted = Compacted::write(files, path, &replayed.services, &replayed.queues)?;
