@@ -2,6 +2,7 @@
 
 use std::hash::BuildHasher;
 
+use hashbrown::hash_table::{Entry, VacantEntry};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// Places by IDs, each of which has one at most.
@@ -15,6 +16,19 @@ pub(super) struct Places {
 struct Slot {
     hash: u32,
     place: u32,
+}
+
+/// An ID that has no place yet.
+pub(super) struct Vacancy<'a> {
+    entry: VacantEntry<'a, Slot>,
+    hash: u32,
+}
+
+impl Vacancy<'_> {
+    /// Gives it one.
+    pub(super) fn fill(self, place: u32) {
+        self.entry.insert(Slot { hash: self.hash, place });
+    }
 }
 
 impl Slot {
@@ -32,10 +46,14 @@ impl Places {
         self.table.find(wanted.spread(), is_wanted).map(|slot| slot.place as usize)
     }
 
-    /// Enters an ID that has no place yet.
-    pub(super) fn insert(&mut self, id: &[u8], place: u32) {
-        let slot = self.slot(id, place);
-        self.table.insert_unique(slot.spread(), slot, |slot| slot.spread());
+    /// Where an ID is to be entered, if it has no place yet.
+    pub(super) fn vacancy(&mut self, id: &[u8], mut is_id_at: impl FnMut(usize) -> bool) -> Option<Vacancy<'_>> {
+        let wanted = self.slot(id, 0);
+        let is_wanted = |slot: &Slot| slot.hash == wanted.hash && is_id_at(slot.place as usize);
+        match self.table.entry(wanted.spread(), is_wanted, |slot| slot.spread()) {
+            Entry::Vacant(entry) => Some(Vacancy { entry, hash: wanted.hash }),
+            Entry::Occupied(_) => None,
+        }
     }
 
     /// An ID has no place any more.
@@ -83,7 +101,7 @@ mod tests {
                 match expected.remove(&id) {
                     None => {
                         expected.insert(id, list.len());
-                        places.insert(&[id], place(list.len()));
+                        places.vacancy(&[id], |at| list[at] == id).unwrap().fill(place(list.len()));
                         list.push(id);
                     }
                     Some(at) => {
@@ -97,6 +115,7 @@ mod tests {
                 }
                 prop_assert_eq!(places.len(), expected.len());
                 for id in 0..40 {
+                    prop_assert_eq!(places.vacancy(&[id], |at| list[at] == id).is_none(), expected.contains_key(&id));
                     prop_assert_eq!(places.find(&[id], |at| list[at] == id), expected.get(&id).copied());
                 }
             }

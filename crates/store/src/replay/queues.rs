@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hashbrown::{HashMap, HashSet};
-use smp_protocol::id::{LinkId, NotifierId, RecipientId, SenderId, ServiceId};
+use smp_protocol::id::{LinkId, NotifierId, RecipientId, ServiceId};
 use smp_protocol::key::AuthKey;
 
 use super::Problem;
@@ -80,25 +80,24 @@ impl StoredQueues {
     }
 
     fn create(&mut self, queue: QueueRecord) -> Applied {
-        let taken = self.find(&queue.recipient_id) != Err(Problem::UnknownQueue)
-            || self.has_sender(&queue.sender_id)
+        let (recipient_id, sender_id) = (&queue.recipient_id, &queue.sender_id);
+        let recipient =
+            self.recipients.vacancy(recipient_id.as_ref(), |at| self.queues[at].recipient_id == *recipient_id);
+        let sender = self.senders.vacancy(sender_id.as_ref(), |at| self.queues[at].sender_id == *sender_id);
+        let taken = self.deleted.contains(recipient_id)
             || queue.notifier.as_ref().is_some_and(|notifier| self.notifiers.contains(&notifier.id))
             || queue.link.as_ref().is_some_and(|link| self.links.contains(link.id()));
-        if taken {
+        let (Some(recipient), Some(sender), false) = (recipient, sender, taken) else {
             return Err(Problem::DuplicateQueue);
-        }
+        };
         let place = u32::try_from(self.queues.len()).map_err(|_| Problem::TooManyQueues)?;
-        self.recipients.insert(queue.recipient_id.as_ref(), place);
-        self.senders.insert(queue.sender_id.as_ref(), place);
+        recipient.fill(place);
+        sender.fill(place);
         self.out_of_order |= self.queues.last().is_some_and(|last| last.recipient_id > queue.recipient_id);
         self.notifiers.extend(queue.notifier.as_ref().map(|notifier| notifier.id));
         self.links.extend(queue.link.as_ref().map(|link| link.id().clone()));
         self.queues.push(queue);
         Ok(())
-    }
-
-    fn has_sender(&self, id: &SenderId) -> bool {
-        self.senders.find(id.as_ref(), |place| self.queues[place].sender_id == *id).is_some()
     }
 
     fn link(&mut self, id: &RecipientId, link: Link) -> Applied {

@@ -6,7 +6,7 @@ use crate::lines::{Line, Lines};
 use crate::log_record::{LogRecord, ParseError};
 
 /// Bytes taken at a time: handing them over costs next to nothing, and they stay in the cache of a processor until they are applied.
-const CHUNK: usize = 128 * 1024;
+const CHUNK: usize = 512 * 1024;
 
 /// Some lines of the file.
 #[derive(Default)]
