@@ -164,7 +164,9 @@ mod tests {
         });
         let records: Vec<_> = created.chain(changed).collect();
         let mut expected = StoredQueues::default();
-        records.iter().for_each(|record| expected.apply(record.clone()).unwrap());
+        for record in &records {
+            expected.apply(record.clone()).unwrap();
+        }
         let mut replayed = replay(&log(&records)[..], |_| ()).unwrap();
         assert_eq!(replayed.queues, expected.into_sorted().0);
         let summary = std::mem::take(&mut replayed.summary);
