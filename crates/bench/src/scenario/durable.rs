@@ -10,7 +10,7 @@ use smp_client::protocol::authorization::AuthPrivateKey;
 use smp_client::protocol::key::SigningKey;
 use smp_client::{Client, NewQueueOptions, Queue, QueueSender};
 use structopt::StructOpt;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::{Failure, progress};
 use crate::disk::time_appends;
@@ -20,14 +20,12 @@ use crate::target::Target;
 
 /// Messages of each sender in each round: fewer than the usual quota, because nobody fetches them.
 const MESSAGES: u64 = 100;
-/// Those of the single sender.
+/// Those of the single sender, and appends to the disk in each round.
 const SINGLE: u32 = 100;
-/// Appends to the disk in each round.
-const APPENDS: u32 = 200;
 
 /// Compares two servers on this machine, one with `store_messages = journal` and one with `store_messages = memory`. They take
 /// turns: many senders fill queues as fast as they can, then a single one sends at a moderate rate, and then the disk
-/// shows how long it takes to append a message and sync it.
+/// shows how long it takes to append a message and sync it, at the same rate.
 #[derive(Debug, StructOpt)]
 pub struct Durable {
     #[structopt(flatten)]
@@ -57,7 +55,7 @@ impl Durable {
         for _ in 0..self.rounds {
             memory.take_turn(self, &self.against).await?;
             journal.take_turn(self, &self.target.address).await?;
-            time_appends(&self.disk, BODY, APPENDS, &mut disk)?;
+            time_appends(&self.disk, BODY, SINGLE, ticks(self.rate), &mut disk).await?;
             bar.inc(1);
         }
         bar.finish_and_clear();
@@ -121,6 +119,13 @@ impl Side {
     }
 }
 
+/// So many in a second; what comes too late is not made good.
+fn ticks(rate: f64) -> Interval {
+    let mut ticks = interval(Duration::from_secs_f64(1.0 / rate));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    ticks
+}
+
 /// Both ends of a queue that nobody subscribes to.
 struct Ends {
     queue: Queue,
@@ -146,8 +151,7 @@ impl Ends {
     }
 
     async fn send_at(&self, rate: f64, latencies: &mut Latencies) -> Result<(), Failure> {
-        let mut ticks = interval(Duration::from_secs_f64(1.0 / rate));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut ticks = ticks(rate);
         for _ in 0..SINGLE {
             ticks.tick().await;
             self.send(latencies).await?;
