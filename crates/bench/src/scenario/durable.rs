@@ -20,12 +20,12 @@ use crate::target::Target;
 
 /// Messages of each sender in each round: fewer than the usual quota, because nobody fetches them.
 const MESSAGES: u64 = 100;
-/// Those of the single sender, and appends to the disk in each round.
+/// Those of the single sender in each round, and as many appends to the disk for each.
 const SINGLE: u32 = 100;
 
 /// Compares two servers on this machine, one with `store_messages = journal` and one with `store_messages = memory`. They take
-/// turns: many senders fill queues as fast as they can, then a single one sends at a moderate rate, and then the disk
-/// shows how long it takes to append a message and sync it, at the same rate.
+/// turns: many senders fill queues as fast as they can, then a single one sends at a moderate rate. Before all that, while the
+/// servers leave it alone, the disk shows how long it takes to append a message and sync it, at the same rate.
 #[derive(Debug, StructOpt)]
 pub struct Durable {
     #[structopt(flatten)]
@@ -53,9 +53,11 @@ impl Durable {
         let (mut journal, mut memory, mut disk) = (Side::new("journal"), Side::new("memory"), Latencies::new());
         let bar = progress(self.rounds, "rounds");
         for _ in 0..self.rounds {
+            time_appends(&self.disk, BODY, SINGLE, ticks(self.rate), &mut disk).await?;
+        }
+        for _ in 0..self.rounds {
             memory.take_turn(self, &self.against).await?;
             journal.take_turn(self, &self.target.address).await?;
-            time_appends(&self.disk, BODY, SINGLE, ticks(self.rate), &mut disk).await?;
             bar.inc(1);
         }
         bar.finish_and_clear();
