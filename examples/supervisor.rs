@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use slog::{Drain, Logger, OwnedKVList, Record, o};
 use smp_actors::faults::{FaultPoint, arm, arm_for};
-use smp_actors::{EndReason, RunningServer, Server, ServerParts, Sockets};
+use smp_actors::{EndReason, Machine, RunningServer, Server, ServerParts, Sockets};
 use smp_client::protocol::address::{Host, ServerAddress};
 use smp_client::protocol::command::{Name, RecipientCommand};
 use smp_client::protocol::error::{ErrorType, NameError};
@@ -81,7 +81,7 @@ fn main() -> Outcome {
         let (parts, log) = (parts(directory.path(), chain.credentials(), &log)?, log.clone());
         move || -> Outcome<EndReason> {
             let sockets = Sockets::bind(&parts.settings)?;
-            let server = Server::load_with(parts, Arc::new(files), smp_actors::clock::Clock::system())?;
+            let server = Server::load_on(Machine { files: Arc::new(files), ..Machine::default() }, parts)?;
             let end = server.run(sockets, |server| {
                 // The other side may have failed: then there is nothing to run for.
                 let _ = running.send(server);

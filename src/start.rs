@@ -8,8 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use slog::{Logger, info, warn};
-use smp_actors::clock::Clock;
-use smp_actors::{EndReason, Server, ServerParts, Sockets, StartError};
+use smp_actors::{EndReason, Machine, Server, ServerParts, Sockets, StartError};
 use smp_config::certificates::Credentials;
 use smp_config::paths::Directories;
 use smp_config::settings::Settings;
@@ -91,7 +90,7 @@ fn serve(directories: Directories, arguments: &StartArguments, logger: &Logger) 
         version: version!(),
         logger: logger.clone(),
     };
-    let server = Server::load_with(parts, Arc::new(files.clone()), Clock::system())?;
+    let server = Server::load_on(Machine { files: Arc::new(files.clone()), ..Machine::default() }, parts)?;
     files.rest();
     let Some(sockets) = sockets else {
         info!(logger, #log::PLAIN, "Server started in 'maintenance' mode, exiting");

@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fastrand::Rng;
-use in_process::Machine;
 use slog::{Drain, Logger, OwnedKVList, Record, o};
+use smp_actors::Machine;
 use smp_actors::clock::Clock;
 use smp_client::protocol::address::ServerAddress;
 use smp_client::protocol::error::ErrorType;
@@ -361,13 +361,10 @@ fn now() -> i64 {
 fn run<T>(state: &Path, chain: &NewChain, log: &Log, meet: impl AsyncFnOnce(ServerAddress, Unreliable) -> T) -> T {
     let (files, faults) = FaultyFiles::new(Arc::new(RealFiles));
     let clock = Arc::new(AtomicI64::new(now()));
-    let machine = Machine {
-        files: Arc::new(files),
-        clock: Clock::set_by(Arc::clone(&clock)),
-        logger: Logger::root(log.clone().ignore_res(), o!()),
-    };
+    let machine = Machine { files: Arc::new(files), clock: Clock::set_by(Arc::clone(&clock)), ..Machine::default() };
+    let logger = Logger::root(log.clone().ignore_res(), o!());
     let meet = async |address| meet(address, Unreliable { faults, clock }).await;
-    in_process::run(SETTINGS, state, chain, machine, meet)
+    in_process::run(SETTINGS, state, chain, machine, logger, meet)
 }
 
 /// What the server tells its operator.

@@ -3,7 +3,7 @@
 //! It runs on a thread of its own, which its writes may block. What has piled up in its mailbox while one commit was under
 //! way goes into the next one. A message that is taken out before its turn came is not written at all.
 
-mod moving;
+mod reclaiming;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use smp_store::error::FileError;
 use smp_store::journal::{Entry, Filed, Journal};
 use smp_store::message_queue::StoredMessage;
 
-use self::moving::Moving;
+use self::reclaiming::Reclaiming;
 use crate::directory::Directory;
 use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
@@ -40,7 +40,7 @@ pub struct JournalWriter {
     owed: Vec<(RecipientId, MessageId)>,
     /// Messages are refused until there is space again.
     refusing: bool,
-    moving: Option<Moving>,
+    reclaiming: Option<Reclaiming>,
     sync: StoreLogSync,
     sync_due: bool,
     depth: Arc<MailboxDepth>,
@@ -92,7 +92,7 @@ impl JournalWriter {
             pending: Vec::new(),
             owed: Vec::new(),
             refusing: false,
-            moving: None,
+            reclaiming: None,
             sync,
             sync_due: false,
             depth,
@@ -259,6 +259,8 @@ impl Actor for JournalWriter {
 impl Supervised for JournalWriter {
     fn restarting(&mut self, context: &mut Self::Context) {
         self.guard.restarted();
+        // What worked on it went with the context.
+        self.reclaiming = None;
         if !self.pending.is_empty() {
             context.notify(Commit);
         }
@@ -313,7 +315,7 @@ impl Handler<CloseJournal> for JournalWriter {
             self.commit(context);
         }
         self.write_owed(context);
-        self.moving = None;
+        self.reclaiming = None;
         let journal = self.journal.lock().take();
         MessageResult(journal.map_or(Ok(()), Journal::close))
     }

@@ -34,6 +34,7 @@ pub mod faults;
 mod guard;
 pub mod journal_writer;
 pub mod listener;
+mod machine;
 pub mod metrics;
 pub mod names;
 pub mod notification;
@@ -57,6 +58,7 @@ mod tree;
 pub mod verify;
 mod web;
 
+pub use machine::Machine;
 pub use server::{RunningServer, Server, ServerParts, StartError};
 pub use sockets::Sockets;
 pub use supervisor::EndReason;

@@ -11,7 +11,6 @@ use smp_config::paths::Directories;
 use smp_config::settings::Settings;
 use smp_protocol::key::SigningKey;
 use smp_store::error::FileError;
-use smp_store::files::{Files, RealFiles};
 use smp_store::store_log::StoreLogError;
 use smp_transport::listener::ListenError;
 use smp_transport::tls::{Credential, CredentialError};
@@ -22,6 +21,7 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::journal_writer::CloseJournal;
+use crate::machine::Machine;
 use crate::names::{InvalidResolver, Resolver};
 use crate::notifications;
 use crate::registry;
@@ -112,11 +112,11 @@ impl RunningServer {
 impl Server {
     /// Locks the state directory and loads everything from it.
     pub fn load(parts: ServerParts) -> Result<Self, StartError> {
-        Self::load_with(parts, Arc::new(RealFiles), Clock::system())
+        Self::load_on(Machine::default(), parts)
     }
 
-    /// The same with other files and another clock.
-    pub fn load_with(parts: ServerParts, files: Arc<dyn Files>, clock: Clock) -> Result<Self, StartError> {
+    /// The same on another machine.
+    pub fn load_on(machine: Machine, parts: ServerParts) -> Result<Self, StartError> {
         let ServerParts { settings, directories, credentials, skip_warnings, handle_signals, version, logger } = parts;
         let credential = credential(credentials)?;
         let resolver = settings
@@ -130,10 +130,10 @@ impl Server {
             path: &directories.state,
             skip_warnings,
             shards: threads,
-            files,
-            now: clock.now(),
+            machine: &machine,
             logger: &logger,
         })?;
+        let clock = machine.clock;
         Ok(Self { settings, directories, credential, resolver, state, threads, clock, handle_signals, version, logger })
     }
 

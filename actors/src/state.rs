@@ -28,6 +28,7 @@ use self::loading::Known;
 pub use self::loading::Loading;
 use crate::activity::{ActiveHashes, Activity};
 use crate::directory::Directory;
+use crate::machine::Machine;
 use crate::metrics::MetricsFile;
 use crate::notification::PendingNotification;
 use crate::notifications::NotificationArea;
@@ -116,7 +117,7 @@ impl MessagesKept {
 impl State {
     /// Locks the directory and reads everything.
     pub fn load(loading: &Loading<'_>) -> Result<Self, StateError> {
-        let Loading { settings, path, files, logger, .. } = loading;
+        let Loading { settings, path, machine: Machine { files, .. }, logger, .. } = loading;
         refuse_other_storage(settings.store_log.storage)?;
         let lock = Arc::new(StateLock::acquire(path)?);
         let messages = MessagesKept::of(&settings.store_log);

@@ -1,30 +1,19 @@
 //! A server in the process of the test, on files that the test may make fail. It speaks over real TLS like any other.
 
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 use slog::{Discard, Logger, o};
-use smp_actors::clock::Clock;
-use smp_actors::{EndReason, RunningServer, Server, ServerParts, Sockets};
+use smp_actors::{EndReason, Machine, RunningServer, Server, ServerParts, Sockets};
 use smp_client::protocol::address::{Host, ServerAddress};
 use smp_config::certificates::NewChain;
 use smp_config::paths::Directories;
 use smp_config::settings::Settings;
-use smp_store::files::{Files, RealFiles};
 
-/// What a server runs on.
-pub struct Machine {
-    pub files: Arc<dyn Files>,
-    pub clock: Clock,
-    pub logger: Logger,
-}
-
-impl Machine {
-    /// This machine; nothing is logged.
-    pub fn real() -> Self {
-        Self { files: Arc::new(RealFiles), clock: Clock::system(), logger: Logger::root(Discard, o!()) }
-    }
+/// Nothing is logged.
+pub fn silent() -> Logger {
+    Logger::root(Discard, o!())
 }
 
 /// A running server. It ends with the process, if it is not stopped.
@@ -36,7 +25,7 @@ pub struct InProcess {
 
 impl InProcess {
     /// Returns when it listens.
-    pub fn start(settings: &str, state: &Path, chain: &NewChain, Machine { files, clock, logger }: Machine) -> Self {
+    pub fn start(settings: &str, state: &Path, chain: &NewChain, machine: Machine, logger: Logger) -> Self {
         let (settings, _) = Settings::parse(Path::new("smp-server.ini"), settings).expect("the settings are right");
         let parts = ServerParts {
             settings,
@@ -50,7 +39,7 @@ impl InProcess {
         let (running, is_running) = mpsc::channel();
         let thread = thread::spawn(move || {
             let sockets = Sockets::bind(&parts.settings).expect("ports are free");
-            let server = Server::load_with(parts, files, clock).expect("the state is sound");
+            let server = Server::load_on(machine, parts).expect("the state is sound");
             server.run(sockets, |server| drop(running.send(server))).expect("it ends well")
         });
         let server = is_running.recv().expect("it starts");
@@ -73,9 +62,10 @@ pub fn run<T>(
     state: &Path,
     chain: &NewChain,
     machine: Machine,
+    logger: Logger,
     meet: impl AsyncFnOnce(ServerAddress) -> T,
 ) -> T {
-    let server = InProcess::start(settings, state, chain, machine);
+    let server = InProcess::start(settings, state, chain, machine, logger);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let met = runtime.block_on(meet(server.address.clone()));
     server.stop();

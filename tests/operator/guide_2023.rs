@@ -9,13 +9,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use slog::{Discard, Logger, o};
 use smp_actors::clock::Clock;
-use smp_actors::{Server, ServerParts, Sockets};
+use smp_actors::{Machine, Server, ServerParts, Sockets};
 use smp_client::protocol::address::ServerAddress;
 use smp_client::protocol::error::ErrorType;
 use smp_client::{Client, ClientError, NewQueueOptions, Options};
 use smp_config::certificates::Credentials;
 use smp_config::settings::Settings;
-use smp_store::files::RealFiles;
 
 use crate::harness::party::Recipient;
 use crate::host::Host;
@@ -214,7 +213,7 @@ async fn monitoring(host: &Host) {
     let (running, is_running) = tokio::sync::oneshot::channel();
     let server = std::thread::spawn(move || {
         let sockets = Sockets::bind(&parts.settings).unwrap();
-        let server = Server::load_with(parts, Arc::new(RealFiles), clock).unwrap();
+        let server = Server::load_on(Machine { clock, ..Machine::default() }, parts).unwrap();
         server.run(sockets, |server| drop(running.send(server))).unwrap();
     });
     let running = is_running.await.unwrap();

@@ -9,7 +9,6 @@ use smp_config::settings::Settings;
 use smp_protocol::id::RecipientId;
 use smp_protocol::response::EncryptedNotification;
 use smp_store::conversion;
-use smp_store::files::Files;
 use smp_store::journal::{self, Journal, JournalFound, ReplayRules, Replayed, RestoredQueues};
 use smp_store::messages_log::{RestoreRules, RestoredMessages};
 use smp_store::names::JOURNAL;
@@ -20,6 +19,7 @@ use smp_store::store_log::{Damage, Opened, StoreLog};
 
 use super::{Place, StateError};
 use crate::directory::Directory;
+use crate::machine::Machine;
 use crate::notification::PendingNotification;
 use crate::notifications::NotificationArea;
 use crate::services::Services;
@@ -36,10 +36,8 @@ pub struct Loading<'a> {
     pub skip_warnings: bool,
     /// Registry shards.
     pub shards: usize,
-    /// The file system.
-    pub files: Arc<dyn Files>,
-    /// Seconds since 1970.
-    pub now: i64,
+    /// Files and clock.
+    pub machine: &'a Machine,
     /// Log of the server.
     pub logger: &'a Logger,
 }
@@ -75,7 +73,7 @@ impl Loading<'_> {
         }
         let begin = Instant::now();
         note!(self.logger, "restoring queues from file {}", self.path.join("smp-server-store.log").display());
-        let opened = StoreLog::open(Arc::clone(&self.files), self.path, SystemTime::now(), Damage::SetAside)?;
+        let opened = StoreLog::open(Arc::clone(&self.machine.files), self.path, SystemTime::now(), Damage::SetAside)?;
         self.report(&opened, begin);
         let Opened { log, replayed, .. } = opened;
         Ok((Some(log), replayed.queues, replayed.services))
@@ -107,7 +105,7 @@ impl Loading<'_> {
     }
 
     fn oldest(&self) -> Option<i64> {
-        self.settings.message_ttl().map(|ttl| self.now.saturating_sub(seconds(ttl)))
+        self.settings.message_ttl().map(|ttl| self.machine.clock.now().saturating_sub(seconds(ttl)))
     }
 
     /// Messages that were saved in good order.
@@ -152,8 +150,8 @@ impl Loading<'_> {
         let (begin, path) = (Instant::now(), self.path.join(JOURNAL));
         note!(self.logger, "reading messages from {}", path.display());
         let encrypt = self.settings.store_log.encrypt;
-        let rules = ReplayRules { oldest: self.oldest_at_start(), encrypt, ..ReplayRules::default() };
-        let found = journal::read(&self.files, &path, rules)?;
+        let rules = ReplayRules { oldest: self.oldest_at_start(), encrypt, sizes: self.machine.journal };
+        let found = journal::read(&self.machine.files, &path, rules)?;
         note!(self.logger, "the journal was read in {} ms", begin.elapsed().as_millis());
         Ok(found)
     }
@@ -219,7 +217,7 @@ impl Loading<'_> {
         if !place.keeps_notifications {
             return Ok(area);
         }
-        let oldest = self.now.saturating_sub(seconds(self.settings.ntf_ttl()));
+        let oldest = self.machine.clock.now().saturating_sub(seconds(self.settings.ntf_ttl()));
         let RestoredNotifications { notifiers, stored, expired, torn } =
             restoration.notifications(Some(oldest), self.skip_warnings)?;
         stats.notifications.expired.add(usize::try_from(expired).unwrap_or(usize::MAX));

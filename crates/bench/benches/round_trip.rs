@@ -6,7 +6,8 @@ mod in_process;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::future::try_join_all;
-use in_process::{InProcess, Machine};
+use in_process::{InProcess, silent};
+use smp_actors::Machine;
 use smp_client::{Client, NewQueueOptions, Options, Queue};
 use smp_config::certificates::{NewChain, SignAlgorithm};
 
@@ -17,7 +18,7 @@ const QUEUES: usize = 100;
 fn round_trips(criterion: &mut Criterion) {
     let state = tempfile::tempdir().expect("there is room");
     let chain = NewChain::generate(SignAlgorithm::Ed25519, "localhost").expect("certificates can be made");
-    let server = InProcess::start(SETTINGS, state.path(), &chain, Machine::real());
+    let server = InProcess::start(SETTINGS, state.path(), &chain, Machine::default(), silent());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let (client, queues) = runtime.block_on(async {
         let client = Client::connect(&server.address, &Options::default()).await.expect("it accepts");

@@ -8,7 +8,8 @@ use std::fs;
 use std::process::{Command, Output};
 use std::thread;
 
-use in_process::{InProcess, Machine};
+use in_process::{InProcess, silent};
+use smp_actors::Machine;
 use smp_config::certificates::{NewChain, SignAlgorithm};
 
 const SETTINGS: &str = "\
@@ -35,7 +36,7 @@ impl Installed {
     fn start_with(settings: &str) -> Self {
         let chain = NewChain::generate(SignAlgorithm::Ed25519, "localhost").unwrap();
         let state = tempfile::tempdir().unwrap();
-        let server = InProcess::start(settings, state.path(), &chain, Machine::real());
+        let server = InProcess::start(settings, state.path(), &chain, Machine::default(), silent());
         Self { chain, state, server }
     }
 
@@ -49,7 +50,7 @@ impl Installed {
         let port = server.address.port.unwrap();
         server.stop();
         let settings = SETTINGS.replace("port = 0", &format!("port = {port}"));
-        let server = InProcess::start(&settings, state.path(), &chain, Machine::real());
+        let server = InProcess::start(&settings, state.path(), &chain, Machine::default(), silent());
         Self { chain, state, server }
     }
 }

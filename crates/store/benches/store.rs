@@ -17,12 +17,6 @@ use smp_store::record::{QueueRecord, QueueStatus};
 use smp_store::store_log::{Damage, StoreLog};
 
 const QUEUES: u32 = 10_000;
-const RULES: ReplayRules = ReplayRules {
-    oldest: None,
-    sizes: JournalSizes { segment: 64 * 1024 * 1024, tolerated: 256 * 1024 * 1024 },
-    encrypt: false,
-};
-
 fn files() -> Arc<dyn Files> {
     Arc::new(RealFiles)
 }
@@ -82,7 +76,8 @@ fn store_log(criterion: &mut Criterion) {
 }
 
 fn open_journal(directory: &Path) -> Journal {
-    replay(&files(), directory, RULES, |_| true).expect("it is sound").journal
+    let rules = ReplayRules { oldest: None, sizes: JournalSizes::default(), encrypt: false };
+    replay(&files(), directory, rules, |_| true).expect("it is sound").journal
 }
 
 fn journal(criterion: &mut Criterion) {

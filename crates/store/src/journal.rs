@@ -22,6 +22,7 @@ mod index;
 mod key_table;
 mod reading;
 mod record;
+mod removed;
 mod replay;
 mod restored;
 mod segment;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use smp_protocol::id::MessageId;
 
 pub use entry::{Entry, Placed};
+pub use removed::RemovedSegment;
 pub use replay::{JournalFound, ReplayRules, Replayed, read, replay};
 pub use restored::{Restored, RestoredQueues};
 pub use segment::Filed;
@@ -62,11 +64,13 @@ pub struct JournalSizes {
     pub segment: u64,
     /// Up to this length of all segments, dead records are no reason to move messages.
     pub tolerated: u64,
+    /// What is given back at once of a segment that is removed: the best of the sizes that were measured.
+    pub piece: u64,
 }
 
 impl Default for JournalSizes {
     fn default() -> Self {
-        Self { segment: 64 << 20, tolerated: 256 << 20 }
+        Self { segment: 64 << 20, tolerated: 256 << 20, piece: 512 << 10 }
     }
 }
 
@@ -218,20 +222,19 @@ impl Journal {
         while !self.keys.all_live() {
             self.keys.bury()?;
         }
-        self.reclaim().map(drop)
+        while self.reclaim()?.is_some() {}
+        Ok(())
     }
 
-    /// Removes segments that nothing is in any more, and tells how many.
-    pub fn reclaim(&mut self) -> Result<usize, FileError> {
-        let mut removed = 0;
-        while let Some(oldest) = self.sealed.front()
-            && oldest.is_empty()
-        {
-            self.remove_files(oldest.segment.number())?;
-            self.sealed.pop_front();
-            removed += 1;
-        }
-        Ok(removed)
+    /// Removes the oldest segment if nothing is in it any more. Its space is to be given back by the caller, little by little.
+    pub fn reclaim(&mut self) -> Result<Option<RemovedSegment>, FileError> {
+        let Some(oldest) = self.sealed.front().filter(|oldest| oldest.is_empty()) else { return Ok(None) };
+        let (number, length) = (oldest.segment.number(), oldest.length);
+        let file = self.files.open_append(&segment_path(&self.directory, number)).ok();
+        // Its end must not be missing as long as it may be found by a start: the removals of its messages may be there.
+        self.remove_files(number)?;
+        self.sealed.pop_front();
+        Ok(Some(RemovedSegment::new(file, length, self.sizes.piece)))
     }
 
     /// The messages of the oldest segment, if they are to be moved: more than 256 MiB and more than half of the journal are dead.

@@ -12,7 +12,9 @@ use fastrand::Rng;
 use smp_protocol::id::{MessageId, RecipientId};
 use smp_store::files::Files;
 use smp_store::files::simulated::SimulatedDisk;
-use smp_store::journal::{Entry, Journal, JournalSizes, Placed, ReplayRules, Replayed, RestoredQueues, replay};
+use smp_store::journal::{
+    Entry, Journal, JournalSizes, Placed, RemovedSegment, ReplayRules, Replayed, RestoredQueues, replay,
+};
 use smp_store::message_body::MessageBody;
 use smp_store::message_queue::{MessageQueue, StoredContent, StoredMessage};
 
@@ -20,7 +22,7 @@ use smp_store::message_queue::{MessageQueue, StoredContent, StoredMessage};
 fn rules(seed: u64) -> ReplayRules {
     ReplayRules {
         oldest: None,
-        sizes: JournalSizes { segment: 1_500, tolerated: 4_000 },
+        sizes: JournalSizes { segment: 1_500, tolerated: 4_000, piece: 300 },
         encrypt: seed.is_multiple_of(2),
     }
 }
@@ -71,6 +73,8 @@ struct Life<'a> {
     journal: Journal,
     /// Messages that the start found are made when their queue is touched.
     queues: RestoredQueues,
+    /// Segments without a name, whose space is not given back yet.
+    removed: Vec<RemovedSegment>,
     model: &'a mut Model,
     next: &'a mut u32,
 }
@@ -79,12 +83,13 @@ impl Life<'_> {
     /// Until the machine stops.
     fn live(mut self, rng: &mut Rng) {
         loop {
-            let step = match rng.u32(..) % 11 {
+            let step = match rng.u32(..) % 12 {
                 0..6 => self.commit(rng),
-                6 => self.journal.reclaim().is_ok(),
+                6 => self.reclaim(),
                 7 => self.move_oldest(),
                 8 => self.journal.sync().is_ok(),
                 9 => self.journal.bury_keys().is_ok(),
+                10 => self.free_piece(),
                 _ => self.take_everything_of_one(rng),
             };
             if !step {
@@ -101,6 +106,17 @@ impl Life<'_> {
         let gone: Vec<_> =
             touched.into_iter().filter_map(|queue| self.queues.made(queue).first().map(number)).collect();
         self.change(&new, &gone)
+    }
+
+    fn reclaim(&mut self) -> bool {
+        let Ok(removed) = self.journal.reclaim() else { return false };
+        self.removed.extend(removed);
+        true
+    }
+
+    fn free_piece(&mut self) -> bool {
+        self.removed.retain_mut(RemovedSegment::free_piece);
+        true
     }
 
     fn take_everything_of_one(&mut self, rng: &mut Rng) -> bool {
@@ -201,7 +217,7 @@ fn lives(seed: u64) -> usize {
         disk.stop_after((rng.u32(..) % 60).into());
         let files: Arc<dyn Files> = Arc::new(disk.clone());
         if let Ok(Replayed { journal, queues, .. }) = replay(&files, directory(), rules(seed), |_| true) {
-            Life { journal, queues, model: &mut model, next: &mut next }.live(&mut rng);
+            Life { journal, queues, removed: Vec::new(), model: &mut model, next: &mut next }.live(&mut rng);
         }
         let mut images = disk.after_power_loss();
         images.push(disk.after_kill());

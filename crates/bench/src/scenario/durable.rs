@@ -24,8 +24,8 @@ const MESSAGES: u64 = 100;
 const SINGLE: u32 = 100;
 
 /// Compares two servers on this machine, one with `store_messages = journal` and one with `store_messages = memory`. They take
-/// turns: many senders fill queues as fast as they can, then a single one sends at a moderate rate. Before all that, while the
-/// servers leave it alone, the disk shows how long it takes to append a message and sync it, at the same rate.
+/// turns: many senders fill queues as fast as they can, then a single one sends at a moderate rate. Between the two, while neither
+/// of them uses it, the disk shows how long it takes to append a message and sync it, at the same rate.
 #[derive(Debug, StructOpt)]
 pub struct Durable {
     #[structopt(flatten)]
@@ -53,10 +53,8 @@ impl Durable {
         let (mut journal, mut memory, mut disk) = (Side::new("journal"), Side::new("memory"), Latencies::new());
         let bar = progress(self.rounds, "rounds");
         for _ in 0..self.rounds {
-            time_appends(&self.disk, BODY, SINGLE, ticks(self.rate), &mut disk).await?;
-        }
-        for _ in 0..self.rounds {
             memory.take_turn(self, &self.against).await?;
+            time_appends(&self.disk, BODY, SINGLE, ticks(self.rate), &mut disk).await?;
             journal.take_turn(self, &self.target.address).await?;
             bar.inc(1);
         }

@@ -2,11 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
-use actix::{AsyncContext, Context, Handler, Message};
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
+use actix_rt::task::spawn_blocking;
+use actix_rt::time::sleep;
 use slog::error;
 use smp_store::error::FileError;
-use smp_store::journal::{Entry, Filed, Journal, Placed};
+use smp_store::journal::{Entry, Filed, Journal, Placed, RemovedSegment};
 use smp_store::message_body::MessageBody;
 use smp_store::message_queue::StoredContent;
 
@@ -16,52 +19,84 @@ use crate::directory::Directory;
 /// Messages that move between two commits: commands wait no longer than for so many.
 const PORTION: usize = 64;
 
-/// The messages of a segment that are still to be moved.
-pub struct Moving(VecDeque<Placed>);
+/// Space is given back in a fifth of the time: while the file system frees something, a commit may have to wait.
+const PAUSE: u32 = 4;
+
+/// What is done for more space. One thing at a time.
+pub enum Reclaiming {
+    /// A segment went, and its space is given back.
+    Freeing,
+    /// The messages of a segment that are still to be moved.
+    Moving(VecDeque<Placed>),
+}
+
+enum Found {
+    Removed(RemovedSegment),
+    Sparse(Vec<Placed>),
+    Nothing,
+}
 
 impl JournalWriter {
-    /// Removes segments without messages, and begins to move if that is not enough.
+    /// Removes a segment without messages; if there is none, begins to move messages if that is due.
     pub(super) fn reclaim(&mut self, context: &mut Context<Self>) {
-        if self.moving.is_some() {
+        if self.reclaiming.is_some() {
             return;
         }
-        let found = self.work(context, |journal| {
-            journal.reclaim()?;
-            journal.sparse_segment()
-        });
-        match found {
-            Some(Ok(Some(placed))) => {
-                self.moving = Some(Moving(placed.into()));
+        match self.work(context, find) {
+            Some(Ok(Found::Removed(segment))) => {
+                self.reclaiming = Some(Reclaiming::Freeing);
+                let freed = |(), this: &mut Self, context: &mut Context<Self>| {
+                    this.reclaiming = None;
+                    this.reclaim(context);
+                };
+                context.spawn(free(segment).into_actor(self).map(freed));
+            }
+            Some(Ok(Found::Sparse(placed))) => {
+                self.reclaiming = Some(Reclaiming::Moving(placed.into()));
                 context.notify(Move);
             }
-            Some(Ok(None)) | None => {}
+            Some(Ok(Found::Nothing)) | None => {}
             Some(Err(failure)) => error!(self.logger, "{failure}; space of delivered messages is not freed"),
         }
     }
 
     fn move_portion(&mut self, context: &mut Context<Self>) {
-        let Some(Moving(mut rest)) = self.moving.take() else { return };
+        let is_moving = |reclaiming: &mut Reclaiming| matches!(reclaiming, Reclaiming::Moving(_));
+        let Some(Reclaiming::Moving(mut rest)) = self.reclaiming.take_if(is_moving) else { return };
         let portion: Vec<_> = rest.drain(..PORTION.min(rest.len())).collect();
         let directory = Arc::clone(&self.directory);
         match self.work(context, |journal| move_all(journal, &directory, &portion)) {
             Some(Ok(())) if rest.is_empty() => {
                 drop(portion);
-                let freed = self.work(context, |journal| {
-                    journal.moved();
-                    journal.reclaim()
-                });
-                if let Some(Err(failure)) = freed {
-                    error!(self.logger, "{failure}; space of delivered messages is not freed");
-                }
+                self.work(context, Journal::moved);
+                self.reclaim(context);
             }
             Some(Ok(())) => {
-                self.moving = Some(Moving(rest));
+                self.reclaiming = Some(Reclaiming::Moving(rest));
                 context.notify(Move);
             }
             // Tried again from the beginning with the next look.
             Some(Err(failure)) => error!(self.logger, "{failure}; space of delivered messages is not freed"),
             None => {}
         }
+    }
+}
+
+fn find(journal: &mut Journal) -> Result<Found, FileError> {
+    if let Some(segment) = journal.reclaim()? {
+        return Ok(Found::Removed(segment));
+    }
+    Ok(journal.sparse_segment()?.map_or(Found::Nothing, Found::Sparse))
+}
+
+/// Gives back the space of a segment, on a thread that may block. Dropped before the end, it gives back the rest at once.
+async fn free(mut segment: RemovedSegment) {
+    loop {
+        let begin = Instant::now();
+        let piece = spawn_blocking(move || segment.free_piece().then_some(segment)).await;
+        let Ok(Some(rest)) = piece else { return };
+        segment = rest;
+        sleep(begin.elapsed() * PAUSE).await;
     }
 }
 
