@@ -70,7 +70,7 @@ pub struct JournalSizes {
 
 impl Default for JournalSizes {
     fn default() -> Self {
-        Self { segment: 64 << 20, tolerated: 256 << 20, piece: 512 << 10 }
+        Self { segment: 64 << 20, tolerated: 256 << 20, piece: 4 << 20 }
     }
 }
 
