@@ -30,6 +30,7 @@ use smp_client::{Client, ClientError, Event, NewQueueOptions, Options, Queue, Qu
 use smp_config::certificates::{NewChain, SignAlgorithm};
 use smp_store::files::RealFiles;
 use smp_store::files::faulty::{Fault, Faults, FaultyFiles, Operation};
+use smp_store::journal::JournalSizes;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
@@ -361,7 +362,12 @@ fn now() -> i64 {
 fn run<T>(state: &Path, chain: &NewChain, log: &Log, meet: impl AsyncFnOnce(ServerAddress, Unreliable) -> T) -> T {
     let (files, faults) = FaultyFiles::new(Arc::new(RealFiles));
     let clock = Arc::new(AtomicI64::new(now()));
-    let machine = Machine { files: Arc::new(files), clock: Clock::set_by(Arc::clone(&clock)), ..Machine::default() };
+    let machine = Machine {
+        files: Arc::new(files),
+        clock: Clock::set_by(Arc::clone(&clock)),
+        // Small, so that segments go and messages move while the disk fails.
+        journal: JournalSizes { segment: 30_000, tolerated: 120_000, piece: 10_000 },
+    };
     let logger = Logger::root(log.clone().ignore_res(), o!());
     let meet = async |address| meet(address, Unreliable { faults, clock }).await;
     in_process::run(SETTINGS, state, chain, machine, logger, meet)
