@@ -42,22 +42,30 @@ impl JournalWriter {
         if self.reclaiming.is_some() {
             return;
         }
-        match self.work(context, find) {
-            Some(Ok(Found::Removed(segment))) => {
-                self.reclaiming = Some(Reclaiming::Freeing);
-                let freed = |(), this: &mut Self, context: &mut Context<Self>| {
-                    this.reclaiming = None;
-                    this.reclaim(context);
-                };
-                context.spawn(free(segment).into_actor(self).map(freed));
-            }
-            Some(Ok(Found::Sparse(placed))) => {
+        let found = self.work(context, find);
+        match self.told(found) {
+            Some(Found::Removed(segment)) => self.free(segment, context),
+            Some(Found::Sparse(placed)) => {
                 self.reclaiming = Some(Reclaiming::Moving(placed.into()));
                 context.notify(Move);
             }
-            Some(Ok(Found::Nothing)) | None => {}
-            Some(Err(failure)) => error!(self.logger, "{failure}; space of delivered messages is not freed"),
+            Some(Found::Nothing) | None => {}
         }
+    }
+
+    /// What came of work on the journal; the operator is told what did not work.
+    fn told<T>(&self, result: Option<Result<T, FileError>>) -> Option<T> {
+        let tell = |failure| error!(self.logger, "{failure}; space of delivered messages is not freed");
+        result?.map_err(tell).ok()
+    }
+
+    fn free(&mut self, segment: RemovedSegment, context: &mut Context<Self>) {
+        self.reclaiming = Some(Reclaiming::Freeing);
+        let freed = |(), this: &mut Self, context: &mut Context<Self>| {
+            this.reclaiming = None;
+            this.reclaim(context);
+        };
+        context.spawn(free_in_pieces(segment).into_actor(self).map(freed));
     }
 
     fn move_portion(&mut self, context: &mut Context<Self>) {
@@ -65,19 +73,22 @@ impl JournalWriter {
         let Some(Reclaiming::Moving(mut rest)) = self.reclaiming.take_if(is_moving) else { return };
         let portion: Vec<_> = rest.drain(..PORTION.min(rest.len())).collect();
         let directory = Arc::clone(&self.directory);
-        match self.work(context, |journal| move_all(journal, &directory, &portion)) {
-            Some(Ok(())) if rest.is_empty() => {
-                drop(portion);
-                self.work(context, Journal::moved);
-                self.reclaim(context);
-            }
-            Some(Ok(())) => {
-                self.reclaiming = Some(Reclaiming::Moving(rest));
-                context.notify(Move);
-            }
-            // Tried again from the beginning with the next look.
-            Some(Err(failure)) => error!(self.logger, "{failure}; space of delivered messages is not freed"),
-            None => {}
+        let moved = self.work(context, |journal| move_all(journal, &directory, &portion));
+        // What did not work is tried again from the beginning with the next look.
+        let Some(()) = self.told(moved) else { return };
+        if !rest.is_empty() {
+            self.reclaiming = Some(Reclaiming::Moving(rest));
+            context.notify(Move);
+            return;
+        }
+        drop(portion);
+        let removed = self.work(context, |journal| {
+            journal.moved();
+            journal.reclaim()
+        });
+        // A damaged message stays, and its segment with it: nothing moves again before the next look.
+        if let Some(Some(segment)) = self.told(removed) {
+            self.free(segment, context);
         }
     }
 }
@@ -90,7 +101,7 @@ fn find(journal: &mut Journal) -> Result<Found, FileError> {
 }
 
 /// Gives back the space of a segment, on a thread that may block. Dropped before the end, it gives back the rest at once.
-async fn free(mut segment: RemovedSegment) {
+async fn free_in_pieces(mut segment: RemovedSegment) {
     loop {
         let begin = Instant::now();
         let piece = spawn_blocking(move || segment.free_piece().then_some(segment)).await;
