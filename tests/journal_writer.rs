@@ -63,10 +63,8 @@ fn a_panic_costs_what_was_being_written() {
     let mut kept = None;
     run(state.path(), &chain, async |address| {
         let client = Client::connect(&address, &Options::default()).await.expect("it accepts");
-        let new = NewQueueOptions { subscribe: false, ..NewQueueOptions::default() };
-        let queue = client.create_queue(new).await.expect("a queue");
+        let queue = leave(&client, b"before").await;
         let sender = client.sender(queue.sender_id());
-        sender.send(&b"before"[..]).await.expect("it is stored");
         arm(FaultPoint::JournalWriter);
         let refused = sender.send(&b"refused"[..]).await;
         assert!(matches!(refused, Err(ClientError::Server(ErrorType::Store(_)))), "{refused:?}");
