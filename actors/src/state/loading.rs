@@ -36,7 +36,7 @@ pub struct Loading<'a> {
     pub skip_warnings: bool,
     /// Registry shards.
     pub shards: usize,
-    /// Files and clock.
+    /// Files, clock and sizes of the journal.
     pub machine: &'a Machine,
     /// Log of the server.
     pub logger: &'a Logger,
