@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Supervised};
 use slog::{Logger, info};
+use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 use crate::faults::{self, FaultPoint};
@@ -35,6 +36,8 @@ pub struct Expirer {
     pub stats: Arc<Stats>,
     /// The time.
     pub clock: Clock,
+    /// Held by a round over all messages.
+    pub round: Arc<Mutex<()>>,
     /// Keeps panics inside.
     pub guard: Guard,
     /// Log of the server.
@@ -42,8 +45,10 @@ pub struct Expirer {
 }
 
 impl Expirer {
-    /// Walks over all queues, a portion at a time, so that no shard is kept from its work for long.
+    /// Walks over all queues, a portion at a time, so that no shard is kept from its work for long. One round at a time.
     async fn expire_messages(self) {
+        let Ok(_round) = Arc::clone(&self.round).try_lock_owned() else { return };
+        faults::pass(FaultPoint::ExpiryRound, None);
         let (mut expired, mut remaining) = (0, 0);
         for portion in 0..Shard::PORTIONS {
             for shard in self.shards.iter() {
@@ -74,7 +79,7 @@ impl Actor for Expirer {
     fn started(&mut self, context: &mut Self::Context) {
         if let Some(interval) = self.times.message_interval {
             context.run_interval(interval, |this, _| {
-                actix_rt::spawn(this.clone().expire_messages());
+                this.guard.spawn(this.clone().expire_messages());
             });
         }
         if let Some((ttl, interval)) = self.times.inactive {

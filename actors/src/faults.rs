@@ -10,30 +10,52 @@ use smp_protocol::version::Version;
 pub enum FaultPoint {
     /// A session, when a block has come.
     Session,
+    /// A session, when a block is answered.
+    SessionAnswers,
     /// A listener, when a connection has come.
     Listener,
     /// A handshake, before TLS.
     Handshake,
     /// The registry, in the middle of a batch, before a command.
     RegistryCommand,
+    /// The registry, when a change of a queue is under way and not yet given to the log.
+    RegistryChange,
+    /// The registry, when the line of a change is written or could not be, before that has consequences.
+    RegistryAppended,
+    /// The registry, when a message or removal is in the journal or could not be written.
+    RegistryJournaled,
+    /// The registry, before a command of the operator.
+    RegistryOperator,
+    /// The registry, before messages of a queue expire.
+    RegistryExpiry,
+    /// The registry, before a queue is visited for the service that subscribed to all its queues.
+    RegistryWalk,
     /// The registry, when a session has ended.
     RegistryMessage,
     /// The store log writer, before it writes.
     StoreLogWriter,
+    /// The compaction of the store log, before it reads.
+    Compaction,
     /// The journal writer, before it writes.
     JournalWriter,
     /// Notifications, in a delivery cycle.
     Notifications,
-    /// The statistics collector, when it is asked.
+    /// The statistics collector, when it is asked or begins its work.
     StatsCollector,
+    /// The statistics collector, while it puts metrics together.
+    Metrics,
+    /// The statistics collector, at the end of a day.
+    EndOfDay,
     /// The endpoint of metrics, when a connection has come.
     MetricsEndpoint,
     /// The web site, when a browser has come.
     Web,
     /// A connection of a browser.
     WebConnection,
-    /// The expirer, in a round.
+    /// The expirer, in a round over connections.
     Expirer,
+    /// The expirer, in a round over messages.
+    ExpiryRound,
     /// Names, in a lookup.
     Names,
     /// Relays, when a connection is to be made.

@@ -3,6 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+
 use crate::supervisor::ChildReport;
 
 /// Runs the work of one actor and reports its panics and restarts to the supervisor.
@@ -25,6 +27,21 @@ impl Guard {
             self.panicked();
         }
         result.ok()
+    }
+
+    /// The same for work that waits.
+    pub async fn watch<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let result = AssertUnwindSafe(work).catch_unwind().await;
+        if result.is_err() {
+            self.panicked();
+        }
+        result.ok()
+    }
+
+    /// Begins work beside the actor, on its thread. A panic ends this work only.
+    pub fn spawn(&self, work: impl Future<Output = ()> + 'static) {
+        let guard = self.clone();
+        actix_rt::spawn(async move { guard.watch(work).await });
     }
 
     /// The work panicked.

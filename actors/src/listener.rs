@@ -1,14 +1,12 @@
 //! A listener: accepts connections on one socket and turns them into sessions.
 
 use std::io;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, SpawnHandle, Supervised, WrapFuture,
 };
-use futures_util::FutureExt;
 use slog::{Logger, debug, error, info, warn};
 use smp_transport::handshake::ServerHandshake;
 use smp_transport::listener::{AcceptError, BoundSocket, Listener as Socket};
@@ -108,12 +106,10 @@ impl Listener {
     fn accept(&mut self, context: &mut Context<Self>) {
         let SocketState::Open(socket) = &self.socket else { return };
         let socket = Arc::clone(socket);
-        let accepting = AssertUnwindSafe(Arc::clone(&self.acceptor).accept_all(socket)).catch_unwind();
+        let (acceptor, guard) = (Arc::clone(&self.acceptor), self.acceptor.parts.guard.clone());
+        let accepting = async move { guard.watch(acceptor.accept_all(socket)).await };
         // The loop ends only by a panic: then the actor is restarted, on the same socket.
-        let ended = accepting.into_actor(self).map(|_, this, context| {
-            this.acceptor.parts.guard.panicked();
-            context.stop();
-        });
+        let ended = accepting.into_actor(self).map(|_, _, context| context.stop());
         self.accepting = Some(context.spawn(ended));
     }
 }
@@ -193,12 +189,9 @@ impl Acceptor {
         }
         let this = Arc::clone(self);
         let connection = OpenConnection::accepted(&self.parts.port_stats);
-        actix_rt::spawn(async move {
-            let handshake = AssertUnwindSafe(this.handshake(stream, connection)).catch_unwind().await;
-            drop(permit);
-            if handshake.is_err() {
-                this.parts.guard.panicked();
-            }
+        self.parts.guard.spawn(async move {
+            let _permit = permit;
+            this.handshake(stream, connection).await;
         });
     }
 

@@ -151,6 +151,13 @@ impl Queue {
         }
     }
 
+    /// A session is not connected any more.
+    pub(crate) fn forget_session(&self, session: &SessionHandle) {
+        let Some(mut live) = self.live_if_any() else { return };
+        live.subscriber.take_if(|subscriber| subscriber.session.is(session));
+        live.getters.retain(|getter| !getter.session.is(session));
+    }
+
     /// Whether messages are pushed to this session.
     pub fn is_subscriber(&self, session: &SessionHandle) -> bool {
         self.live_if_any()

@@ -274,8 +274,8 @@ async fn save(tree: &Tree, directory: &Directory, place: &Place, logger: &Logger
         Err(_) => Err(StartError::NoAnswer("Notifications")),
     };
     let stats = match tree.stats.send(Snapshot).await {
-        Ok(stats) => place.save_stats(&stats).map_err(StartError::from),
-        Err(_) => Err(StartError::NoAnswer("StatsCollector")),
+        Ok(Some(stats)) => place.save_stats(&stats).map_err(StartError::from),
+        Ok(None) | Err(_) => Err(StartError::NoAnswer("StatsCollector")),
     };
     let closed = match &tree.store_log {
         None => Ok(()),

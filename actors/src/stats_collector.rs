@@ -73,7 +73,7 @@ impl StatsCollector {
         }
         let left = DAY - self.parts.clock.now().rem_euclid(DAY);
         context.run_later(Duration::from_secs(left.unsigned_abs()), |this, context| {
-            actix_rt::spawn(this.parts.clone().end_day());
+            this.parts.guard.spawn(this.parts.clone().end_day());
             this.wait_for_midnight(context);
         });
     }
@@ -86,27 +86,30 @@ impl StatsCollector {
                 context.stop();
                 return;
             }
-            actix_rt::spawn(this.parts.clone().write_metrics());
+            this.parts.guard.spawn(this.parts.clone().write_metrics());
         });
     }
 }
 
 impl CollectorParts {
     async fn end_day(self) {
+        faults::pass(FaultPoint::EndOfDay, None);
+        let Some((files, directory)) = self.daily.clone() else { return };
         let today = Date::from_unix_seconds(self.clock.now());
         let ends = PeriodEnds { day: true, week: today.is_monday(), month: today.is_first_of_month() };
         let activity = self.activity(ends).await;
         let began = std::mem::replace(&mut *self.from_time.lock(), SystemTime::now());
         let stats = self.stats.take_snapshot(began);
-        let Some((files, directory)) = &self.daily else { return };
-        let line = DailyLine {
-            stats: &stats,
-            active: activity.all.counts(ends),
-            active_ntf: activity.with_notification.counts(ends),
-            stored: self.stored_counts(),
-        };
-        if let Err(failure) = daily_csv::append(files.as_ref(), directory, &line) {
-            error!(self.logger, "{failure}; the statistics of the day are lost");
+        let (active, active_ntf) = (activity.all.counts(ends), activity.with_notification.counts(ends));
+        let stored = self.stored_counts();
+        // Writing waits for the disk.
+        let written = actix_rt::task::spawn_blocking(move || {
+            daily_csv::append(files.as_ref(), &directory, &DailyLine { stats: &stats, active, active_ntf, stored })
+        });
+        match written.await {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => error!(self.logger, "{failure}; the statistics of the day are lost"),
+            Err(_) => self.guard.panicked(),
         }
     }
 
@@ -144,13 +147,15 @@ impl CollectorParts {
         let Ok(_turn) = Arc::clone(&file.turn).try_lock_owned() else { return };
         let text = self.at_this_moment(metrics::text).await;
         // Writing waits for the disk.
-        let written = actix_rt::task::spawn_blocking(move || file.write(&text)).await;
-        if let Ok(Err(failure)) = written {
-            error!(self.logger, "{failure}; the metrics are those of before");
+        match actix_rt::task::spawn_blocking(move || file.write(&text)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => error!(self.logger, "{failure}; the metrics are those of before"),
+            Err(_) => self.guard.panicked(),
         }
     }
 
     async fn at_this_moment(&self, tell: impl FnOnce(&Moment<'_>) -> String) -> String {
+        faults::pass(FaultPoint::Metrics, None);
         let activity = self.activity(PeriodEnds::default()).await;
         let (Watched { sessions, notifications, ports }, now) = (&self.watched, self.clock.now());
         let census = Census::take(&self.directory, &self.services, sessions, &notifications.area, now).await;
@@ -193,50 +198,55 @@ impl Supervised for StatsCollector {
     }
 }
 
-/// Asks for the metrics of the reference as they are told over HTTP.
+/// Asks for the metrics of the reference as they are told over HTTP; `None`: putting them together panicked.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "String")]
+#[rtype(result = "Option<String>")]
 pub struct TellMetrics;
 
 impl Handler<TellMetrics> for StatsCollector {
-    type Result = ResponseFuture<String>;
+    type Result = ResponseFuture<Option<String>>;
 
     fn handle(&mut self, _: TellMetrics, _: &mut Self::Context) -> Self::Result {
         let parts = self.parts.clone();
-        Box::pin(async move { parts.at_this_moment(metrics::told).await })
+        Box::pin(async move { parts.guard.watch(parts.at_this_moment(metrics::told)).await })
     }
 }
 
-/// Asks for all statistics of this moment, and for what is stored.
+/// Asks for all statistics of this moment, and for what is stored; `None`: that panicked.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "(StatsSnapshot, StoredCounts)")]
+#[rtype(result = "Option<(StatsSnapshot, StoredCounts)>")]
 pub struct Totals;
 
 impl Handler<Totals> for StatsCollector {
-    type Result = ResponseFuture<(StatsSnapshot, StoredCounts)>;
+    type Result = ResponseFuture<Option<(StatsSnapshot, StoredCounts)>>;
 
     fn handle(&mut self, _: Totals, _: &mut Self::Context) -> Self::Result {
         let parts = self.parts.clone();
         Box::pin(async move {
-            let stored = parts.stored_counts();
-            (parts.snapshot().await, stored)
+            let guard = parts.guard.clone();
+            let totals = async {
+                let stored = parts.stored_counts();
+                (parts.snapshot().await, stored)
+            };
+            guard.watch(totals).await
         })
     }
 }
 
-/// Asks for all statistics of this moment.
+/// Asks for all statistics of this moment; `None`: that panicked.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "StatsSnapshot")]
+#[rtype(result = "Option<StatsSnapshot>")]
 pub struct Snapshot;
 
 impl Handler<Snapshot> for StatsCollector {
-    type Result = ResponseFuture<StatsSnapshot>;
+    type Result = ResponseFuture<Option<StatsSnapshot>>;
 
     fn handle(&mut self, _: Snapshot, context: &mut Self::Context) -> Self::Result {
         // The counters live outside the actor: they are told whatever happens to it.
         if self.parts.guard.run(|| faults::pass(FaultPoint::StatsCollector, None)).is_none() {
             context.stop();
         }
-        Box::pin(self.parts.clone().snapshot())
+        let (guard, snapshot) = (self.parts.guard.clone(), self.parts.clone().snapshot());
+        Box::pin(async move { guard.watch(snapshot).await })
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`server`] | a server with its directories: settings, start, stop, kill, restart |
 //! | [`process`], [`output`] | a running program and what it writes |
+//! | [`log`] | what a server in the process of the test writes |
 //! | [`ini`] | settings in `smp-server.ini` |
 //! | [`state`] | what the server leaves on disk |
 //! | [`request`] | single commands and their replies, also such as no honest client sends |
@@ -19,6 +20,7 @@
 pub mod control;
 pub mod event;
 pub mod ini;
+pub mod log;
 pub mod output;
 pub mod party;
 pub mod process;

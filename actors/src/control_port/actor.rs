@@ -71,12 +71,11 @@ async fn accept(listener: TcpListener, desk: Arc<ControlDesk>, guard: Guard) {
                 continue;
             }
         };
-        let (desk, guard) = (Arc::clone(&desk), guard.clone());
-        actix_rt::spawn(async move {
-            if AssertUnwindSafe(serve(stream, desk)).catch_unwind().await.is_err() {
-                guard.panicked();
-            }
-            drop(place);
+        let desk = Arc::clone(&desk);
+        guard.spawn(async move {
+            let _place = place;
+            // Whoever is gone is told nothing.
+            let _ = serve(stream, desk).await;
         });
     }
 }

@@ -84,8 +84,8 @@ impl ControlDesk {
         match command {
             ControlCommand::Auth(_) | ControlCommand::Help | ControlCommand::Quit => String::new(),
             ControlCommand::Stats => match self.collector.send(Totals).await {
-                Ok((snapshot, stored)) => listing::stats(&snapshot, &stored, role),
-                Err(_) => "error: INTERNAL\n".to_owned(),
+                Ok(Some((snapshot, stored))) => listing::stats(&snapshot, &stored, role),
+                Ok(None) | Err(_) => "error: INTERNAL\n".to_owned(),
             },
             ControlCommand::RuntimeStats => listing::runtime(),
             ControlCommand::Sockets => listing::sockets(&self.watched.ports),
@@ -163,7 +163,7 @@ impl ControlDesk {
         let messages = actix_rt::task::spawn_blocking(move || place.save_messages(&directory)).await;
         let waiting = self.watched.notifications.actor.send(notifications::Flush).await.unwrap_or_default();
         let place = self.place.clone();
-        let stats = self.collector.send(Snapshot).await.ok();
+        let stats = self.collector.send(Snapshot).await.ok().flatten();
         let rest = actix_rt::task::spawn_blocking(move || {
             place.save_notifications(&waiting)?;
             stats.map_or(Ok(()), |stats| place.save_stats(&stats))

@@ -111,13 +111,10 @@ async fn accept(listener: TcpListener, desk: Rc<Desk>) {
         match listener.accept().await {
             Ok((stream, _)) => {
                 faults::pass(FaultPoint::MetricsEndpoint, None);
-                let desk = Rc::clone(&desk);
-                actix_rt::spawn(async move {
-                    let serving = AssertUnwindSafe(timeout(CONNECTION_LIMIT, serve(stream, &desk))).catch_unwind();
-                    if serving.await.is_err() {
-                        desk.parts.guard.panicked();
-                    }
-                    drop(place);
+                let serving = Rc::clone(&desk);
+                desk.parts.guard.spawn(async move {
+                    let _place = place;
+                    let _ = timeout(CONNECTION_LIMIT, serve(stream, &serving)).await;
                 });
             }
             Err(failure) => {
@@ -173,7 +170,7 @@ impl Desk {
         {
             return Some(Rc::clone(text));
         }
-        let text: Rc<str> = self.parts.collector.send(TellMetrics).await.ok()?.into();
+        let text: Rc<str> = self.parts.collector.send(TellMetrics).await.ok()??.into();
         *told = Some((Instant::now(), Rc::clone(&text)));
         Some(text)
     }

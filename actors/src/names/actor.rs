@@ -1,10 +1,8 @@
 //! The actor around the resolver.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, ResponseFuture, Supervised};
-use futures_util::FutureExt;
 use slog::{Logger, info, warn};
 use smp_protocol::command::Name;
 use smp_protocol::error::NameError;
@@ -48,13 +46,13 @@ impl Handler<Resolve> for Names {
     type Result = ResponseFuture<Result<NameRecord, NameError>>;
 
     fn handle(&mut self, Resolve(name): Resolve, context: &mut Self::Context) -> Self::Result {
-        let (resolver, actor) = (Arc::clone(&self.resolver), context.address());
-        let lookup = AssertUnwindSafe(async move {
+        let (resolver, actor, guard) = (Arc::clone(&self.resolver), context.address(), self.guard.clone());
+        let lookup = async move {
             faults::pass(FaultPoint::Names, None);
             resolver.resolve(&name).await
-        });
+        };
         Box::pin(async move {
-            lookup.catch_unwind().await.unwrap_or_else(|_| {
+            guard.watch(lookup).await.unwrap_or_else(|| {
                 actor.do_send(LookupPanicked);
                 Err(NameError::Resolver("resolver error".to_owned()))
             })
@@ -71,7 +69,6 @@ impl Handler<LookupPanicked> for Names {
     type Result = ();
 
     fn handle(&mut self, _: LookupPanicked, context: &mut Self::Context) {
-        self.guard.panicked();
         context.stop();
     }
 }
@@ -86,7 +83,8 @@ impl Handler<Probe> for Names {
 
     fn handle(&mut self, _: Probe, _: &mut Self::Context) -> Self::Result {
         let (resolver, logger) = (Arc::clone(&self.resolver), self.logger.clone());
-        Box::pin(async move {
+        let guard = self.guard.clone();
+        let probe = async move {
             match resolver.probe().await {
                 Ok(()) => info!(logger, "[NAMES] resolver {}: healthy", resolver.endpoint()),
                 Err(problem) => warn!(
@@ -95,6 +93,9 @@ impl Handler<Probe> for Names {
                     resolver.endpoint()
                 ),
             }
+        };
+        Box::pin(async move {
+            let _ = guard.watch(probe).await;
         })
     }
 }

@@ -13,7 +13,6 @@ use super::operator::OperatorJob;
 use super::services::Peers;
 use super::shard::Shard;
 use crate::activity::{Activity, PeriodEnds};
-use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
 use crate::queue::ChangeToken;
 use crate::services::ServiceWalk;
@@ -37,7 +36,8 @@ impl QueueRegistry {
         Self { shard, mailbox_size, depth, guard }
     }
 
-    /// Works on the shard; a panic stops the actor, so that it is restarted.
+    /// Works on the shard. A panic stops the actor, so that it is restarted; the shard confines it to the command, queue or session
+    /// that it was about, so that the rest of the message is done all the same.
     fn work<T: Default>(&mut self, context: &mut Context<Self>, work: impl FnOnce(&mut Shard) -> T) -> T {
         let shard = Arc::clone(&self.shard);
         let result = self.guard.run(|| {
@@ -143,10 +143,7 @@ impl Handler<Unsubscribe> for QueueRegistry {
     type Result = ();
 
     fn handle(&mut self, Unsubscribe(session): Unsubscribe, context: &mut Self::Context) {
-        self.work(context, |shard| {
-            faults::pass(FaultPoint::RegistryMessage, None);
-            shard.unsubscribe(&session);
-        });
+        self.work(context, |shard| shard.unsubscribe(&session));
     }
 }
 

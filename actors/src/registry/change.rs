@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::batch::{Executed, Requester, Slot};
 use super::operator::{OperatorAnswer, OperatorJob};
 use super::shard::{Shard, Step};
+use crate::faults::{self, FaultPoint};
 use crate::queue::{ChangeToken, LiveGuard, Queue};
 use crate::session_handle::SessionHandle;
 use crate::verify::VerifiedCommand;
@@ -89,31 +90,37 @@ impl Shard {
                 }
             };
         };
+        let mut line = Vec::with_capacity(256);
+        record.write(&mut line);
         let token = self.next_change;
         self.next_change += 1;
         live.changing = Some(token);
         drop(live);
-        let mut line = Vec::with_capacity(256);
-        record.write(&mut line);
+        faults::pass(FaultPoint::RegistryChange, None);
         let (cause, queue) = (cause.cloned(), Arc::clone(queue));
         self.changes.insert(token, PendingChange { queue, cause, record, then, parked: VecDeque::new() });
         log.append(line, Some(token));
         Step::Waiting
     }
 
-    /// Lets a command wait for the change of its queue.
-    pub(super) fn park(&mut self, token: ChangeToken, job: Job) -> Step {
-        if self.park_behind(token, Parked::Command(job)) {
-            Step::Waiting
-        } else {
-            Step::Done(ErrorType::Internal.into())
-        }
+    /// The change that commands for a queue wait for. One that a panic lost is waited for no longer.
+    pub(super) fn change_of(&self, live: &mut LiveGuard<'_>) -> Option<ChangeToken> {
+        let token = live.changing?;
+        live.changing = self.changes.contains_key(&token).then_some(token);
+        live.changing
     }
 
-    /// Whether it can wait. If not, a panic lost the change, and the queue must not wait for it for ever.
-    pub(super) fn park_behind(&mut self, token: ChangeToken, parked: Parked) -> bool {
-        let change = self.changes.get_mut(&token);
-        change.map(|change| change.parked.push_back(parked)).is_some()
+    /// Lets a command wait for the change of its queue.
+    pub(super) fn park(&mut self, token: ChangeToken, job: Job) -> Step {
+        self.park_behind(token, Parked::Command(job));
+        Step::Waiting
+    }
+
+    /// The token must be of [`Self::change_of`].
+    pub(super) fn park_behind(&mut self, token: ChangeToken, parked: Parked) {
+        if let Some(change) = self.changes.get_mut(&token) {
+            change.parked.push_back(parked);
+        }
     }
 
     /// The line of a change is in the log, or cannot be written: finishes its command and those parked behind it.
@@ -123,23 +130,24 @@ impl Shard {
         if let Some(mut live) = queue.live_if_any() {
             live.changing = None;
         }
-        match result {
-            Ok(()) => {
-                self.apply(cause.as_ref(), &queue, record);
-                match then {
-                    Then::Answer(slot, executed) => self.finish(slot, executed),
-                    Then::Resume(job) => self.run(Job { is_resumed: true, ..job }),
-                    Then::Tell(reply, answer) => drop(reply.send(answer)),
-                }
+        let ended = self.confine(|shard| {
+            faults::pass(FaultPoint::RegistryAppended, None);
+            match result {
+                Ok(()) => shard.apply(cause.as_ref(), &queue, record),
+                Err(_) => shard.forget(&queue, &record),
             }
-            Err(text) => {
-                self.forget(&queue, &record);
-                let error = ErrorType::Store(text.to_owned());
-                match then {
-                    Then::Answer(slot, _) | Then::Resume(Job { slot, .. }) => self.finish(slot, error.into()),
-                    Then::Tell(reply, _) => drop(reply.send(OperatorAnswer::Failed(error))),
-                }
-            }
+        });
+        let failure = match (result, ended) {
+            (Ok(()), Some(())) => None,
+            (Ok(()), None) => Some(ErrorType::Internal),
+            (Err(text), _) => Some(ErrorType::Store(text.to_owned())),
+        };
+        match (then, failure) {
+            (Then::Answer(slot, executed), None) => self.finish(slot, executed),
+            (Then::Resume(job), None) => self.run(Job { is_resumed: true, ..job }),
+            (Then::Tell(reply, answer), None) => drop(reply.send(answer)),
+            (Then::Answer(slot, _) | Then::Resume(Job { slot, .. }), Some(error)) => self.finish(slot, error.into()),
+            (Then::Tell(reply, _), Some(error)) => drop(reply.send(OperatorAnswer::Failed(error))),
         }
         // Run in their order: the first one that changes the queue again parks the others behind itself.
         for parked in parked {

@@ -22,8 +22,8 @@ impl Shard {
     pub(super) fn recipient(&mut self, job: Job) -> Step {
         let VerifiedCommand::Recipient { queue, .. } = &job.command else { return ErrorType::Internal.into() };
         let queue = queue.clone();
-        let Some(live) = queue.live() else { return ErrorType::Auth.into() };
-        if let Some(token) = live.changing {
+        let Some(mut live) = queue.live() else { return ErrorType::Auth.into() };
+        if let Some(token) = self.change_of(&mut live) {
             drop(live);
             return self.park(token, job);
         }
@@ -79,8 +79,8 @@ impl Shard {
     pub(super) fn sender(&mut self, job: Job) -> Step {
         let VerifiedCommand::Sender { queue, .. } = &job.command else { return ErrorType::Internal.into() };
         let queue = queue.clone();
-        let Some(live) = queue.live() else { return ErrorType::Auth.into() };
-        if let Some(token) = live.changing {
+        let Some(mut live) = queue.live() else { return ErrorType::Auth.into() };
+        if let Some(token) = self.change_of(&mut live) {
             drop(live);
             return self.park(token, job);
         }
@@ -106,8 +106,8 @@ impl Shard {
     pub(super) fn link(&mut self, job: Job) -> Step {
         let VerifiedCommand::Link { queue, .. } = &job.command else { return ErrorType::Internal.into() };
         let queue = queue.clone();
-        let Some(live) = queue.live() else { return ErrorType::Auth.into() };
-        if let Some(token) = live.changing {
+        let Some(mut live) = queue.live() else { return ErrorType::Auth.into() };
+        if let Some(token) = self.change_of(&mut live) {
             drop(live);
             return self.park(token, job);
         }
@@ -141,8 +141,8 @@ impl Shard {
         };
         let (queue, notifier_id) = (queue.clone(), *notifier_id);
         let is_current = notifier_key(&queue.record(), &notifier_id).is_some_and(|current| current == *key);
-        let Some(live) = queue.live() else { return ErrorType::Auth.into() };
-        if let Some(token) = live.changing {
+        let Some(mut live) = queue.live() else { return ErrorType::Auth.into() };
+        if let Some(token) = self.change_of(&mut live) {
             drop(live);
             return self.park(token, job);
         }

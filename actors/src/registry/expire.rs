@@ -1,6 +1,7 @@
 //! Expiry of messages (behaviour.md §5).
 
 use crate::directory::Directory;
+use crate::faults::{self, FaultPoint};
 use crate::queue::{LiveGuard, Queue};
 
 use super::shard::Shard;
@@ -20,9 +21,12 @@ impl Shard {
         let mut found = Expired::default();
         let now = self.now();
         for queue in self.directory.portion_of(self.index, portion) {
-            let Some(mut live) = queue.live_if_any() else { continue };
-            found.expired += self.expire_queue(&queue, &mut live, now);
-            found.remaining += live.messages.len();
+            self.confine(|shard| {
+                faults::pass(FaultPoint::RegistryExpiry, None);
+                let Some(mut live) = queue.live_if_any() else { return };
+                found.expired += shard.expire_queue(&queue, &mut live, now);
+                found.remaining += live.messages.len();
+            });
         }
         found
     }

@@ -16,6 +16,7 @@ use smp_store::message_queue::{StoredContent, StoredMessage};
 
 use super::batch::{Executed, Slot};
 use super::shard::{Shard, Step};
+use crate::faults::{self, FaultPoint};
 use crate::queue::{LiveGuard, Queue};
 use crate::session_handle::SessionHandle;
 
@@ -95,23 +96,34 @@ impl Shard {
     /// An entry is in the journal, or cannot be written: finishes its command.
     pub fn journaled(&mut self, token: JournalToken, result: JournalResult) {
         let Some(Journaling { slot, queue, then }) = self.journaling.remove(&token) else { return };
-        let executed = match (then, result) {
+        let executed = self.confine(|shard| {
+            faults::pass(FaultPoint::RegistryJournaled, None);
+            shard.end_journaling(&queue, &then, result)
+        });
+        if let (Then::Removed(session), None) = (&then, &executed) {
+            // The rest of it is lost, but messages must come again.
+            self.confine(|_| end_waiting(&queue, session));
+        }
+        self.finish(slot, executed.unwrap_or_else(|| ErrorType::Internal.into()));
+    }
+
+    fn end_journaling(&self, queue: &Queue, then: &Then, result: JournalResult) -> Executed {
+        match (then, result) {
             (Then::Stored { id, is_marker }, Ok(place)) => {
                 if let Some(place) = place {
-                    settle(&queue, &id, place);
+                    settle(queue, id, place);
                 }
-                answer_to_send(is_marker)
+                answer_to_send(*is_marker)
             }
             (Then::Stored { id, .. }, Err(text)) => {
-                self.withdraw(&queue, &id);
+                self.withdraw(queue, id);
                 ErrorType::Store(text.to_owned()).into()
             }
             (Then::Removed(session), result) => {
-                let next = self.end_acknowledgement(&queue, &session);
+                let next = self.end_acknowledgement(queue, session);
                 result.map_or_else(|text| ErrorType::Store(text.to_owned()).into(), |_| next)
             }
-        };
-        self.finish(slot, executed);
+        }
     }
 
     fn end_acknowledgement(&self, queue: &Queue, session: &SessionHandle) -> Executed {
@@ -151,6 +163,14 @@ impl Shard {
             self.stats.messages.now.change(-1);
             journal.remove(*queue.recipient_id(), id, None);
         }
+    }
+}
+
+/// Messages may be pushed to this session again.
+fn end_waiting(queue: &Queue, session: &SessionHandle) {
+    let Some(mut live) = queue.live_if_any() else { return };
+    if let Some((subscriber, _)) = live.of_session(session) {
+        subscriber.acknowledging = false;
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::change::{Parked, Then};
 use super::shard::Shard;
+use crate::faults::{self, FaultPoint};
 use crate::queue::Queue;
 use crate::services::AreaKind;
 use crate::session_handle::Event;
@@ -65,15 +66,21 @@ impl OperatorJob {
 }
 
 impl Shard {
-    /// Executes a command of the operator, between those of clients.
+    /// Executes a command of the operator, between those of clients. One that panics is dropped, which tells whoever waits for the
+    /// answer.
     pub fn operate(&mut self, job: OperatorJob) {
+        self.confine(|shard| {
+            faults::pass(FaultPoint::RegistryOperator, None);
+            shard.operate_on(job);
+        });
+    }
+
+    fn operate_on(&mut self, job: OperatorJob) {
         let queue = Arc::clone(&job.queue);
-        let Some(live) = queue.live() else { return job.answer(OperatorAnswer::Failed(ErrorType::Auth)) };
-        if let Some(token) = live.changing {
+        let Some(mut live) = queue.live() else { return job.answer(OperatorAnswer::Failed(ErrorType::Auth)) };
+        if let Some(token) = self.change_of(&mut live) {
             drop(live);
-            // If it cannot be parked it is dropped, which tells whoever waits for the answer.
-            self.park_behind(token, Parked::Operator(job));
-            return;
+            return self.park_behind(token, Parked::Operator(job));
         }
         let id = *queue.recipient_id();
         let status = queue.record().status.clone();

@@ -12,6 +12,7 @@ use smp_store::log_record::ServiceParty;
 use super::batch::{Executed, Requester};
 use super::shard::{Shard, Step};
 use super::subscribe::delivery;
+use crate::faults::{self, FaultPoint};
 use crate::queue::{Delivered, LiveGuard, Queue, Subscriber};
 use crate::services::{AreaKind, Association, ServiceWalk};
 use crate::session_handle::{Event, SessionHandle};
@@ -41,21 +42,26 @@ impl Shard {
     pub fn walk_portion(&mut self, walk: &ServiceWalk, portion: usize) {
         let now = self.now();
         for queue in self.directory.portion_of(self.index, portion) {
-            if queue.record().service.as_deref() != Some(&walk.service) || !walk.session.is_connected() {
-                continue;
-            }
-            let Some(mut live) = queue.live_if_any() else { continue };
-            let Some(message) = self.oldest_message(&queue, &mut live) else { continue };
-            self.let_service_subscribe(&queue, &mut live);
-            let Some(subscriber) = live.subscriber.as_mut().filter(|s| s.is_of(&walk.session)) else { continue };
-            if !subscriber.is_free() {
-                self.stats.receiving_services.walked_duplicates.count();
-                continue;
-            }
-            subscriber.delivered = Some(Delivered { id: message.id, at: now });
-            self.stats.receiving_services.walked_messages.count();
-            walk.session.mailbox().deliver(delivery(&queue, message));
+            self.confine(|shard| shard.walk_over(walk, &queue, now));
         }
+    }
+
+    fn walk_over(&mut self, walk: &ServiceWalk, queue: &Arc<Queue>, now: i64) {
+        if queue.record().service.as_deref() != Some(&walk.service) || !walk.session.is_connected() {
+            return;
+        }
+        faults::pass(FaultPoint::RegistryWalk, None);
+        let Some(mut live) = queue.live_if_any() else { return };
+        let Some(message) = self.oldest_message(queue, &mut live) else { return };
+        self.let_service_subscribe(queue, &mut live);
+        let Some(subscriber) = live.subscriber.as_mut().filter(|s| s.is_of(&walk.session)) else { return };
+        if !subscriber.is_free() {
+            self.stats.receiving_services.walked_duplicates.count();
+            return;
+        }
+        subscriber.delivered = Some(Delivered { id: message.id, at: now });
+        self.stats.receiving_services.walked_messages.count();
+        walk.session.mailbox().deliver(delivery(queue, message));
     }
 
     /// Messages of a queue of a service go to the session that is subscribed for the service now.

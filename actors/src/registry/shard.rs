@@ -149,20 +149,25 @@ impl Shard {
     /// Executes one command. A panic costs only this command: it is answered with `ERR INTERNAL`.
     pub(super) fn run(&mut self, job: Job) {
         let slot = job.slot;
-        match catch_unwind(AssertUnwindSafe(|| {
+        let step = self.confine(|shard| {
             faults::pass(FaultPoint::RegistryCommand, Some(job.requester.version));
-            self.execute(job)
-        })) {
-            Ok(Step::Done(executed)) => self.finish(slot, executed),
-            Ok(Step::Waiting) => {}
-            Err(_) => {
-                self.panicked = true;
-                self.finish(slot, ErrorType::Internal.into());
-            }
+            shard.execute(job)
+        });
+        match step {
+            Some(Step::Done(executed)) => self.finish(slot, executed),
+            Some(Step::Waiting) => {}
+            None => self.finish(slot, ErrorType::Internal.into()),
         }
     }
 
-    /// Whether a command panicked since this was last asked: then the actor is to be restarted.
+    /// Does work that is about one queue or one session; `None` if it panicked, which is nobody else's business.
+    pub(super) fn confine<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        let result = catch_unwind(AssertUnwindSafe(|| work(self)));
+        self.panicked |= result.is_err();
+        result.ok()
+    }
+
+    /// Whether anything panicked since this was last asked: then the actor is to be restarted.
     pub fn take_panicked(&mut self) -> bool {
         std::mem::take(&mut self.panicked)
     }
@@ -192,13 +197,14 @@ impl Shard {
 
     /// Forgets a session that is not connected any more. What was delivered to it stays stored.
     pub fn unsubscribe(&mut self, session: &SessionHandle) {
-        if let Some(service) = session.service().and_then(|id| self.services.find(&id)) {
-            service.unsubscribe(session);
-        }
+        self.confine(|shard| {
+            faults::pass(FaultPoint::RegistryMessage, None);
+            if let Some(service) = session.service().and_then(|id| shard.services.find(&id)) {
+                service.unsubscribe(session);
+            }
+        });
         for queue in self.subscriptions.remove_session(session) {
-            let Some(mut live) = queue.live_if_any() else { continue };
-            live.subscriber.take_if(|subscriber| subscriber.session.is(session));
-            live.getters.retain(|getter| !getter.session.is(session));
+            self.confine(|_| queue.forget_session(session));
         }
     }
 

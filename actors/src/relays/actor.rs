@@ -1,11 +1,9 @@
 //! The actor that makes connections to relays and watches over them.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, Supervised};
-use futures_util::FutureExt;
 use slog::{Logger, info, warn};
 use smp_protocol::address::Host;
 use tokio::time::Instant;
@@ -57,7 +55,7 @@ impl Relays {
         self.table.forget_expired(Instant::now());
         for relay in self.table.connected() {
             if relay.is_silent(self.times.timeouts, self.times.silence) {
-                actix_rt::spawn(async move { relay.close().await });
+                self.guard.spawn(async move { relay.close().await });
             }
         }
     }
@@ -96,9 +94,10 @@ impl Handler<Connect> for Relays {
             logger: self.logger.clone(),
         };
         let actor: Addr<Self> = context.address();
+        let guard = self.guard.clone();
         actix_rt::spawn(async move {
             // What the panic drops tells those who wait, and leaves nothing behind in the table.
-            if AssertUnwindSafe(life.begin(opener)).catch_unwind().await.is_err() {
+            if guard.watch(life.begin(opener)).await.is_none() {
                 actor.do_send(ConnectionPanicked);
             }
         });
@@ -114,7 +113,6 @@ impl Handler<ConnectionPanicked> for Relays {
     type Result = ();
 
     fn handle(&mut self, _: ConnectionPanicked, context: &mut Self::Context) {
-        self.guard.panicked();
         context.stop();
     }
 }

@@ -1,12 +1,12 @@
 //! The actor of a session: its mailbox, and its end.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
-use futures_util::FutureExt;
 use smp_protocol::batch::MAX_TRANSMISSIONS;
 use smp_protocol::error::ErrorType;
 use smp_protocol::id::EntityId;
@@ -28,6 +28,7 @@ use super::terms::Terms;
 use super::writer::Writer;
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
 use crate::names::NameResolution;
 use crate::notifications::NotificationDesk;
@@ -131,27 +132,34 @@ impl Session {
         let (guard, sessions) = (context.guard.clone(), Arc::clone(&context.sessions));
         let conversation = conversation(reader, writer, actor.clone());
         actix_rt::spawn(async move {
-            let ended = std::panic::AssertUnwindSafe(conversation).catch_unwind().await;
+            let ended = guard.watch(conversation).await;
             // Everything is on its way: the end of the server need not wait for the client.
             sessions.closed();
             match ended {
-                Ok(Some(source)) => wait_for_client(source).await,
-                Ok(None) => {}
-                Err(_) => {
-                    guard.panicked();
-                    actor.do_send(Disconnected);
-                }
+                Some(Some(source)) => wait_for_client(source).await,
+                Some(None) => {}
+                None => actor.do_send(Disconnected),
             }
             drop(connection);
         });
     }
 
+    /// Handles a message. A panic ends the session, and nothing else.
+    fn work(&mut self, actor: &mut Context<Self>, work: impl FnOnce(&mut Self, &mut Context<Self>)) {
+        if catch_unwind(AssertUnwindSafe(|| work(self, actor))).is_err() {
+            self.context.guard.panicked();
+            actor.stop();
+        }
+    }
+
     /// The session lost a subscription: it is told in a while, together with others.
     fn lose(&self, entity: EntityId, event: Event, context: &mut Context<Self>) {
         if self.endings.borrow_mut().add(entity, event) {
-            context.run_later(self.context.event_interval, |this, _| {
-                this.endings.borrow_mut().fall_due();
-                this.tell_endings();
+            context.run_later(self.context.event_interval, |this, actor| {
+                this.work(actor, |this, _| {
+                    this.endings.borrow_mut().fall_due();
+                    this.tell_endings();
+                });
             });
         }
     }
@@ -212,8 +220,16 @@ async fn wait_for_client(mut source: BlockSource) {
 impl Actor for Session {
     type Context = Context<Self>;
 
+    /// However it came to this, nothing of the session is left: neither a subscription nor a connection that waits for it.
     fn stopped(&mut self, _: &mut Self::Context) {
+        self.handle.disconnect();
+        for shard in self.context.registry.shards.iter() {
+            shard.do_send(Unsubscribe(Arc::clone(&self.handle)));
+        }
+        self.context.notifications.unsubscribe(&self.handle);
+        self.context.sessions.leave(&self.handle);
         self.outbox.close();
+        self.closing.notify_one();
     }
 }
 
@@ -226,12 +242,6 @@ impl Handler<Disconnected> for Session {
     type Result = ();
 
     fn handle(&mut self, _: Disconnected, actor: &mut Self::Context) {
-        self.handle.disconnect();
-        for shard in self.context.registry.shards.iter() {
-            shard.do_send(Unsubscribe(Arc::clone(&self.handle)));
-        }
-        self.context.notifications.unsubscribe(&self.handle);
-        self.context.sessions.leave(&self.handle);
         actor.stop();
     }
 }
@@ -239,10 +249,13 @@ impl Handler<Disconnected> for Session {
 impl Handler<Answers> for Session {
     type Result = ();
 
-    fn handle(&mut self, Answers { answers, owed }: Answers, _: &mut Self::Context) {
-        self.outbox.push(answers.into_iter().chain(owed));
-        self.endings.borrow_mut().block_answered();
-        self.tell_endings();
+    fn handle(&mut self, Answers { answers, owed }: Answers, actor: &mut Self::Context) {
+        self.work(actor, |this, _| {
+            faults::pass(FaultPoint::SessionAnswers, None);
+            this.outbox.push(answers.into_iter().chain(owed));
+            this.endings.borrow_mut().block_answered();
+            this.tell_endings();
+        });
     }
 }
 
@@ -254,8 +267,8 @@ struct Deliver(Delivery);
 impl Handler<Deliver> for Session {
     type Result = ();
 
-    fn handle(&mut self, Deliver(delivery): Deliver, _: &mut Self::Context) {
-        self.outbox.push([Outgoing::message(delivery)]);
+    fn handle(&mut self, Deliver(delivery): Deliver, actor: &mut Self::Context) {
+        self.work(actor, |this, _| this.outbox.push([Outgoing::message(delivery)]));
     }
 }
 
@@ -271,12 +284,12 @@ impl Handler<Notice> for Session {
     type Result = ();
 
     fn handle(&mut self, Notice { entity, event }: Notice, actor: &mut Self::Context) {
-        match event {
-            Event::Ended | Event::Deleted | Event::ServiceEnded(_) => self.lose(entity, event, actor),
+        self.work(actor, |this, actor| match event {
+            Event::Ended | Event::Deleted | Event::ServiceEnded(_) => this.lose(entity, event, actor),
             Event::Blocked(_) | Event::Failed(_) | Event::AllMessagesSent => {
-                self.outbox.push([Outgoing::event(entity, words(event))]);
+                this.outbox.push([Outgoing::event(entity, words(event))]);
             }
-        }
+        });
     }
 }
 
@@ -288,11 +301,11 @@ struct Notified(Vec<NotifierEvent>);
 impl Handler<Notified> for Session {
     type Result = ();
 
-    fn handle(&mut self, Notified(notifications): Notified, _: &mut Self::Context) {
+    fn handle(&mut self, Notified(notifications): Notified, actor: &mut Self::Context) {
         let events = notifications
             .into_iter()
             .map(|(notifier, encrypted)| Outgoing::event(notifier, Response::Notification(Box::new(encrypted))));
-        self.outbox.push(events);
+        self.work(actor, |this, _| this.outbox.push(events));
     }
 }
 

@@ -1,6 +1,5 @@
 //! Commands that are answered by another server, after the rest of their block and each by itself (behaviour.md §1.6).
 
-use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -100,10 +99,7 @@ impl Errands {
         while self.running.try_join_next().is_some() {}
         let (outbox, stats, guard) = (Rc::clone(&self.outbox), Arc::clone(&self.stats), self.guard.clone());
         self.running.spawn_local(async move {
-            let response = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
-                guard.panicked();
-                Response::Error(ErrorType::Internal)
-            });
+            let response = guard.watch(answer).await.unwrap_or(Response::Error(ErrorType::Internal));
             outbox.push([Outgoing::answer(corr_id, entity, Answer::Response(response))]);
             stats.latencies.count(kind, since.elapsed());
             drop(place);

@@ -12,6 +12,7 @@ use smp_config::settings::StoreLogSync;
 use smp_store::store_log::{CompactionDraft, StoreLog, StoreLogError};
 
 use super::StoreLogWriter;
+use crate::faults::{self, FaultPoint};
 
 /// Between two attempts on a log that cannot be synced.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -66,8 +67,14 @@ impl StoreLogWriter {
             Some(Err(failure)) => return warn!(self.logger, "the store log is not compacted: {failure}"),
             None => return,
         };
-        let writer = context.address();
-        let work = move || writer.do_send(Drafted(plan.write()));
+        let (writer, guard) = (context.address(), self.guard.clone());
+        let work = move || {
+            let draft = guard.run(|| {
+                faults::pass(FaultPoint::Compaction, None);
+                plan.write()
+            });
+            writer.do_send(Drafted(draft));
+        };
         match thread::Builder::new().name("store log compaction".to_owned()).spawn(work) {
             Ok(_) => self.compaction.is_running = true,
             Err(failure) => warn!(self.logger, "the store log is not compacted: {failure}"),
@@ -75,10 +82,10 @@ impl StoreLogWriter {
     }
 }
 
-/// The compacted log lies beside the log.
+/// The compacted log lies beside the log; `None`: writing it panicked.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Drafted(Result<CompactionDraft, StoreLogError>);
+struct Drafted(Option<Result<CompactionDraft, StoreLogError>>);
 
 impl Handler<Drafted> for StoreLogWriter {
     type Result = ();
@@ -89,6 +96,11 @@ impl Handler<Drafted> for StoreLogWriter {
             let _ = self.commit(context);
         }
         self.compaction.is_running = false;
+        let Some(draft) = draft else {
+            // Tried again when it has grown as much once more.
+            self.compaction.length = self.log.lock().as_ref().map_or(0, StoreLog::length);
+            return warn!(self.logger, "the store log is not compacted");
+        };
         let (log, last_backup) = (Arc::clone(&self.log), self.compaction.backup.clone());
         let finished = self.guard.run(|| {
             let mut log = log.lock();

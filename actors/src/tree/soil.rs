@@ -188,6 +188,7 @@ impl Soil {
             sessions: Arc::clone(&self.sessions),
             stats: Arc::clone(&self.stats),
             clock: self.clock.clone(),
+            round: Arc::default(),
             guard: self.guard("Expirer"),
             logger: self.logger.clone(),
         };

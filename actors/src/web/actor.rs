@@ -96,7 +96,8 @@ impl Web {
         context.run_interval(CERTIFICATE_INTERVAL, move |this, _| {
             let (credential, logger) = (Arc::clone(&credential), this.reception.logger.clone());
             // Reading waits for the disk.
-            drop(actix_rt::task::spawn_blocking(move || reload(&credential, &logger)));
+            let guard = this.reception.guard.clone();
+            drop(actix_rt::task::spawn_blocking(move || guard.run(|| reload(&credential, &logger))));
         });
     }
 }
@@ -169,16 +170,10 @@ impl Reception {
 
     /// Runs a connection beside the others; a panic ends nothing but it.
     fn receive(&self, place: OwnedSemaphorePermit, connection: impl Future<Output = ()> + 'static) {
-        let guard = self.guard.clone();
-        actix_rt::spawn(async move {
-            let connection = AssertUnwindSafe(async {
-                faults::pass(FaultPoint::WebConnection, None);
-                connection.await;
-            });
-            if connection.catch_unwind().await.is_err() {
-                guard.panicked();
-            }
-            drop(place);
+        self.guard.spawn(async move {
+            let _place = place;
+            faults::pass(FaultPoint::WebConnection, None);
+            connection.await;
         });
     }
 

@@ -54,6 +54,9 @@ pub struct Faults(Arc<Mutex<Armed>>);
 struct Armed {
     failing: Vec<Failing>,
     slow: Vec<(Operation, Duration)>,
+    held: Vec<Operation>,
+    /// Somebody waits for what is held.
+    is_holding: bool,
     shorten: Option<usize>,
 }
 
@@ -81,6 +84,16 @@ impl Faults {
         self.with(|armed| armed.slow.push((operation, by)));
     }
 
+    /// From now on every `operation` waits until everything works again.
+    pub fn hold(&self, operation: Operation) {
+        self.with(|armed| armed.held.push(operation));
+    }
+
+    /// Whether anybody waits for what is held.
+    pub fn is_holding(&self) -> bool {
+        self.with(|armed| armed.is_holding)
+    }
+
     /// The next write stores only its first `bytes` bytes and says so.
     pub fn shorten_next_write(&self, bytes: usize) {
         self.with(|armed| armed.shorten = Some(bytes));
@@ -92,6 +105,7 @@ impl Faults {
     }
 
     fn check(&self, operation: Operation) -> io::Result<()> {
+        self.wait_while_held(operation);
         let slow = self.with(|armed| armed.slow.iter().find(|slow| slow.0 == operation).copied());
         if let Some((_, by)) = slow {
             thread::sleep(by);
@@ -104,6 +118,16 @@ impl Faults {
             failing.successes -= 1;
             Ok(())
         })
+    }
+
+    fn wait_while_held(&self, operation: Operation) {
+        while self.with(|armed| {
+            let is_held = armed.held.contains(&operation);
+            armed.is_holding |= is_held;
+            is_held
+        }) {
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     fn with<T>(&self, action: impl FnOnce(&mut Armed) -> T) -> T {
