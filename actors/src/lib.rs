@@ -26,6 +26,7 @@ pub mod activity;
 mod block_pool;
 pub mod clock;
 pub mod command_kind;
+mod connections;
 pub mod control_port;
 pub mod create_password;
 pub mod directory;

@@ -9,6 +9,7 @@ use actix::{
 };
 use slog::{Logger, debug, error, info, warn};
 use smp_transport::handshake::ServerHandshake;
+use smp_transport::keep_alive::KeepAlive;
 use smp_transport::listener::{AcceptError, BoundSocket, Listener as Socket};
 use smp_transport::stream::SmpStream;
 use smp_transport::tls::{AcceptedTls, TlsError, TlsServer};
@@ -21,7 +22,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
 use crate::services::ServiceRegistrar;
-use crate::session::{Session, SessionContext};
+use crate::session::{Session, SessionContext, Stage};
 use crate::sockets::Transport;
 use crate::stats::{OpenConnection, PortStats};
 use crate::web::WebDoor;
@@ -50,6 +51,8 @@ pub struct ListenerParts {
     pub concurrent_handshakes: usize,
     /// Connections of the whole server.
     pub max_connections: Option<usize>,
+    /// How it is noticed that a client is gone.
+    pub keep_alive: KeepAlive,
     /// Whether connections that fail before the SMP handshake are logged.
     pub log_tls_errors: bool,
     /// Finds the services that connect.
@@ -130,7 +133,7 @@ impl Handler<Open> for Listener {
 
     fn handle(&mut self, _: Open, context: &mut Self::Context) -> io::Result<()> {
         if let SocketState::Bound(socket) = std::mem::replace(&mut self.socket, SocketState::Closed) {
-            self.socket = SocketState::Open(Arc::new(socket.into_listener()?));
+            self.socket = SocketState::Open(Arc::new(socket.into_listener(self.acceptor.parts.keep_alive)?));
             self.accept(context);
         }
         Ok(())
@@ -189,9 +192,10 @@ impl Acceptor {
         }
         let this = Arc::clone(self);
         let connection = OpenConnection::accepted(&self.parts.port_stats);
-        self.parts.guard.spawn(async move {
-            let _permit = permit;
-            this.handshake(stream, connection).await;
+        // Without a task the server ends, and the connection with it.
+        let _ = self.parts.sessions.sessions.run(Stage::Handshake, |place| async move {
+            let _kept = (place, permit);
+            this.parts.guard.watch(this.handshake(stream, connection)).await;
         });
     }
 

@@ -142,15 +142,6 @@ impl Queue {
         LiveGuard::of(self.life.lock())
     }
 
-    /// Number of undelivered messages, a marker included.
-    pub(crate) fn message_count(&self) -> usize {
-        match &*self.life.lock() {
-            Life::Live(live) => live.messages.len(),
-            Life::Waiting(waiting) => waiting.len(),
-            Life::Dormant | Life::Deleted => 0,
-        }
-    }
-
     /// A session is not connected any more.
     pub(crate) fn forget_session(&self, session: &SessionHandle) {
         let Some(mut live) = self.live_if_any() else { return };

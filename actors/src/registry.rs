@@ -24,7 +24,7 @@ mod shard;
 mod subscribe;
 mod subscriptions;
 
-pub use actor::{Appended, ExpirePortion, Flush, Journaled, QueueRegistry, ShardPeers, TakeActivity, Unsubscribe};
+pub use actor::{Appended, Close, ExpirePortion, Journaled, QueueRegistry, ShardPeers, TakeActivity, Unsubscribe};
 pub use batch::{Answer, Batch, BatchReply, Executed};
 pub use change::{AppendResult, ChangeLog};
 pub use expire::Expired;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use actix::Addr;
+use actix::{Addr, MailboxError};
 use actix_rt::System;
 use slog::{Logger, error, warn};
 use smp_config::certificates::{Credentials, PrivateKey};
@@ -17,6 +17,7 @@ use smp_transport::tls::{Credential, CredentialError};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::directory::Directory;
@@ -31,7 +32,7 @@ use crate::stats_collector::Snapshot;
 use crate::store_log_writer::CloseLog;
 use crate::supervisor::{EndReason, Shutdown, Supervisor};
 use crate::systemd;
-use crate::tree::{Seed, Tree};
+use crate::tree::{ANSWER_LIMIT, Seed, Tree};
 use crate::web::{self, Health};
 
 /// What a server is started with.
@@ -258,31 +259,19 @@ impl Server {
 
 /// Saves each part of the state, whatever happens to the others. Messages first: they are what cannot be had again.
 async fn save(tree: &Tree, directory: &Directory, place: &Place, logger: &Logger) -> Result<(), StartError> {
-    let messages = match flush(tree).await {
-        Ok(()) => place.save_messages(directory).map_err(StartError::from),
-        Err(failure) => Err(failure),
-    };
+    let messages = close_shards(tree).await.and_then(|()| Ok(place.save_messages(directory)?));
     let journal = match &tree.journal {
         None => Ok(()),
-        Some(writer) => match writer.send(CloseJournal).await {
-            Ok(closed) => closed.map_err(StartError::from),
-            Err(_) => Err(StartError::NoAnswer("JournalWriter")),
-        },
+        Some(writer) => answer("JournalWriter", writer.send(CloseJournal)).await.and_then(|closed| Ok(closed?)),
     };
-    let notifications = match tree.notifications.actor.send(notifications::Flush).await {
-        Ok(waiting) => place.save_notifications(&waiting).map_err(StartError::from),
-        Err(_) => Err(StartError::NoAnswer("Notifications")),
-    };
-    let stats = match tree.stats.send(Snapshot).await {
-        Ok(Some(stats)) => place.save_stats(&stats).map_err(StartError::from),
-        Ok(None) | Err(_) => Err(StartError::NoAnswer("StatsCollector")),
-    };
+    let waiting = answer("Notifications", tree.notifications.actor.send(notifications::Flush)).await;
+    let notifications = waiting.and_then(|waiting| Ok(place.save_notifications(&waiting)?));
+    let stats = answer("StatsCollector", tree.stats.send(Snapshot)).await;
+    let stats = stats.and_then(|stats| stats.ok_or(StartError::NoAnswer("StatsCollector")));
+    let stats = stats.and_then(|stats| Ok(place.save_stats(&stats)?));
     let closed = match &tree.store_log {
         None => Ok(()),
-        Some(writer) => match writer.send(CloseLog).await {
-            Ok(closed) => closed.map_err(StartError::from),
-            Err(_) => Err(StartError::NoAnswer("StoreLogWriter")),
-        },
+        Some(writer) => answer("StoreLogWriter", writer.send(CloseLog)).await.and_then(|closed| Ok(closed?)),
     };
     let parts = [messages, journal, notifications, stats, closed];
     for failure in parts.iter().filter_map(|part| part.as_ref().err()) {
@@ -291,12 +280,23 @@ async fn save(tree: &Tree, directory: &Directory, place: &Place, logger: &Logger
     parts.into_iter().collect()
 }
 
-/// Lets every shard finish what it was asked before.
-async fn flush(tree: &Tree) -> Result<(), StartError> {
+/// Lets every shard finish what it was asked before, and nothing else.
+async fn close_shards(tree: &Tree) -> Result<(), StartError> {
     for shard in tree.shards.iter() {
-        shard.send(registry::Flush).await.map_err(|_| StartError::NoAnswer("QueueRegistry"))?;
+        answer("QueueRegistry", shard.send(registry::Close)).await?;
     }
     Ok(())
+}
+
+/// What an actor answers, if it does.
+async fn answer<T>(
+    name: &'static str,
+    request: impl Future<Output = Result<T, MailboxError>>,
+) -> Result<T, StartError> {
+    match timeout(ANSWER_LIMIT, request).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(_)) | Err(_) => Err(StartError::NoAnswer(name)),
+    }
 }
 
 pub(crate) fn credential(credentials: Credentials) -> Result<Credential, CredentialError> {

@@ -24,7 +24,7 @@ pub use actor::{Session, SessionContext};
 pub use endings::{Endings, SubscriptionBooks};
 pub use errands::ErrandLimits;
 pub use reader::RegistryShards;
-pub use sessions::Sessions;
+pub use sessions::{Sessions, SessionsEnd, Stage};
 
 /// Blocks from a client.
 type BlockSource = handshake::Reader<SmpStream>;

@@ -82,6 +82,10 @@ pub struct SessionHandle {
     pub received_at: AtomicI64,
     /// When the last block went, seconds since 1970.
     pub sent_at: AtomicI64,
+    /// Commands of it are being executed.
+    executing: AtomicBool,
+    /// Something was answered or written since [`Self::gets_on`] was last asked.
+    got_on: AtomicBool,
 }
 
 impl SessionHandle {
@@ -100,6 +104,8 @@ impl SessionHandle {
             created_at: now,
             received_at: AtomicI64::new(now),
             sent_at: AtomicI64::new(now),
+            executing: AtomicBool::new(false),
+            got_on: AtomicBool::new(false),
         }
     }
 
@@ -156,6 +162,30 @@ impl SessionHandle {
         self.subscriptions.load(Ordering::Relaxed) > 0
             || self.notifier_subscriptions.load(Ordering::Relaxed) > 0
             || self.serves.load(Ordering::Relaxed)
+    }
+
+    /// Commands of it are being executed from now on.
+    pub fn begin_executing(&self) {
+        self.executing.store(true, Ordering::Release);
+    }
+
+    /// They are answered.
+    pub fn end_executing(&self) {
+        self.got_on.store(true, Ordering::Release);
+        self.executing.store(false, Ordering::Release);
+    }
+
+    /// A block went, at this time in seconds since 1970.
+    pub fn note_sent(&self, now: i64) {
+        self.sent_at.store(now, Ordering::Relaxed);
+        self.got_on.store(true, Ordering::Release);
+    }
+
+    /// Whether anything was answered or written since this was last asked, or others work for the session: if not, it waits for its
+    /// client.
+    pub fn gets_on(&self) -> bool {
+        let executing = self.executing.load(Ordering::Acquire);
+        self.got_on.swap(false, Ordering::AcqRel) || executing
     }
 
     /// When the last block came or went, seconds since 1970.

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use actix::{Addr, Supervisor as Restarting};
 use actix_rt::Arbiter;
+use futures_util::future::join_all;
 use parking_lot::Mutex;
-use slog::{Logger, info, warn};
+use slog::{Logger, error, info, warn};
 use smp_config::paths::Directories;
 use smp_config::settings::Settings;
 use smp_store::files::Files;
@@ -36,7 +37,7 @@ use crate::notifications::{NotificationArea, NotificationDesk};
 use crate::registry::QueueRegistry;
 use crate::reload::Reloader;
 use crate::services::Services;
-use crate::session::Sessions;
+use crate::session::{Sessions, SessionsEnd};
 use crate::sockets::{BoundAddress, PortSockets, Sockets, Transport};
 use crate::state::Place;
 use crate::stats::{PortStats, Stats};
@@ -45,8 +46,8 @@ use crate::store_log_writer::StoreLogWriter;
 use crate::supervisor::{Root, Supervisor, Tally};
 use crate::web::{Health, Site, Web, WebDoor};
 
-/// How long the end waits for clients that do not take what was promised to them.
-const SESSIONS_LIMIT: Duration = Duration::from_secs(10);
+/// Time for actors to answer when the server ends.
+pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 /// What the tree grows from.
 pub struct Seed {
@@ -293,17 +294,21 @@ impl Tree {
         Ok(())
     }
 
-    /// Accepts no more connections and lets the sessions end with what they have promised to their clients.
+    /// Accepts no more connections and lets the sessions end with what they have promised to their clients. Afterwards nobody is
+    /// left who could be answered.
     pub async fn end_sessions(&self) {
         let begin = Instant::now();
-        for listener in &self.listeners {
-            let _ = listener.send(Drain).await;
+        // A listener that does not answer accepts nothing either, and no session begins from now on.
+        let drained = join_all(self.listeners.iter().map(|listener| listener.send(Drain)));
+        let _ = timeout(ANSWER_LIMIT, drained).await;
+        let SessionsEnd { sessions, cut_off, left } = self.sessions.end().await;
+        if cut_off > 0 {
+            warn!(self.logger, "{cut_off} clients did not take what was waiting for them");
         }
-        let open = self.sessions.close_all();
-        if timeout(SESSIONS_LIMIT, self.sessions.all_closed()).await.is_err() {
-            warn!(self.logger, "{} clients did not take what was waiting for them", self.sessions.open());
+        if left > 0 {
+            error!(self.logger, "{left} connections cannot be ended: a thread does not answer");
         }
-        info!(self.logger, "closed {open} connections in {} ms", begin.elapsed().as_millis());
+        info!(self.logger, "closed {sessions} connections in {} ms", begin.elapsed().as_millis());
     }
 
     /// Ends all threads of the tree.

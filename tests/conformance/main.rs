@@ -33,6 +33,7 @@ mod restart;
 mod services;
 mod sessions;
 mod stores;
+mod stuck_clients;
 mod syntax;
 mod table;
 mod timing;

@@ -1,5 +1,6 @@
 //! Connections below the client: blocks as they are, TLS without SMP, TCP without TLS.
 
+use std::io;
 use std::time::Duration;
 
 use smp_client::Reply;
@@ -109,8 +110,13 @@ impl Blocks {
 
     /// Sends bytes that may be less or more than a block, or none.
     pub async fn send_bytes(&mut self, bytes: &[u8]) {
-        self.writer.write_all(bytes).await.expect("the connection takes the bytes");
-        self.writer.flush().await.expect("the connection takes the bytes");
+        self.try_send_bytes(bytes).await.expect("the connection takes the bytes");
+    }
+
+    /// [`Self::send_bytes`] on a connection that may be closed.
+    pub async fn try_send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.writer.write_all(bytes).await?;
+        self.writer.flush().await
     }
 
     /// A command with a fresh correlation ID, as a transmission; signed by the service, too, if this is one.
@@ -132,14 +138,19 @@ impl Blocks {
 
     /// What is in the next block from the server.
     pub async fn receive(&mut self) -> Vec<Answer> {
-        let content = self.receive_content().await;
+        self.try_receive().await.expect("the connection is open")
+    }
+
+    /// [`Self::receive`] on a connection that may be closed.
+    pub async fn try_receive(&mut self) -> Result<Vec<Answer>, Disconnected> {
+        let content = self.try_receive_content().await?;
         let transmissions = batch::split(&content).expect("the content is a batch");
-        transmissions.into_iter().map(|transmission| self.answer(transmission)).collect()
+        Ok(transmissions.into_iter().map(|transmission| self.answer(transmission)).collect())
     }
 
     /// The correlation IDs in the next block, with the bytes of the responses.
     pub async fn receive_raw(&mut self) -> Vec<(CorrId, Vec<u8>)> {
-        let content = self.receive_content().await;
+        let content = self.try_receive_content().await.expect("the connection is open");
         let transmissions = batch::split(&content).expect("the content is a batch");
         let read = |transmission| {
             let transmission = self.wire().read(transmission).expect("the transmission has the layout of the version");
@@ -148,10 +159,10 @@ impl Blocks {
         transmissions.into_iter().map(read).collect()
     }
 
-    async fn receive_content(&mut self) -> Vec<u8> {
+    async fn try_receive_content(&mut self) -> Result<Vec<u8>, Disconnected> {
         let mut block = new_block();
         let received = timeout(GIVE_UP, self.reader.read(&mut block)).await.expect("a block comes");
-        received.expect("the connection is open").expect("the block decrypts").to_vec()
+        Ok(received?.expect("the block decrypts").to_vec())
     }
 
     fn answer(&self, transmission: &[u8]) -> Answer {

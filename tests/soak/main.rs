@@ -18,6 +18,8 @@
 //! | all | every queue whose `IDS` came exists with its keys, notifier and status; deleted ones are gone |
 //!
 //! A command that was under way at the end may have been executed or not, and both are right.
+//!
+//! [`stops`] looks at the orderly end alone: clients complete their blocks at random moments of it.
 
 #[allow(dead_code, reason = "shared with other test programs, each of which needs its part")]
 #[path = "../harness/mod.rs"]
@@ -28,6 +30,7 @@ mod creator;
 mod messages;
 mod queue;
 mod record;
+mod stops;
 mod traffic;
 
 use std::env;
@@ -48,6 +51,13 @@ const QUEUES: usize = 10;
 const QUOTA: usize = 4;
 const DEFAULT_ROUNDS: u64 = 15;
 
+/// What is random in a test; printed, so that it can be played again.
+fn seed(rounds: u64) -> u64 {
+    let seed = variable("SMP_SOAK_SEED").unwrap_or_else(|| fastrand::u64(..));
+    println!("SMP_SOAK_ROUNDS={rounds} SMP_SOAK_SEED={seed}");
+    seed
+}
+
 fn variable(name: &str) -> Option<u64> {
     let text = env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text:?}")))
@@ -65,9 +75,7 @@ async fn messages_in_the_journal() {
 
 async fn soak(storage: &str, end_of: impl Fn(u64) -> End) {
     let rounds = variable("SMP_SOAK_ROUNDS").unwrap_or(DEFAULT_ROUNDS);
-    let seed = variable("SMP_SOAK_SEED").unwrap_or_else(|| fastrand::u64(..));
-    println!("SMP_SOAK_ROUNDS={rounds} SMP_SOAK_SEED={seed}");
-    let mut rng = Rng::with_seed(seed);
+    let mut rng = Rng::with_seed(seed(rounds));
     // Small enough to be compacted again and again while clients are at work.
     let growth = ("LIMITS", "store_log_growth", "4000");
     let mut server = Server::start_with(&[("STORE_LOG", "store_messages", storage), growth]).await;

@@ -218,15 +218,15 @@ impl Handler<TakeActivity> for QueueRegistry {
     }
 }
 
-/// Finishes what came before, so that the queues of the shard can be saved; tells how many messages are undelivered.
+/// What came before is executed, and nothing that comes later: the queues of the shard can be saved.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "usize")]
-pub struct Flush;
+#[rtype(result = "()")]
+pub struct Close;
 
-impl Handler<Flush> for QueueRegistry {
-    type Result = usize;
+impl Handler<Close> for QueueRegistry {
+    type Result = ();
 
-    fn handle(&mut self, _: Flush, context: &mut Self::Context) -> usize {
-        self.work(context, |shard| shard.flush())
+    fn handle(&mut self, _: Close, context: &mut Self::Context) {
+        self.work(context, Shard::close);
     }
 }

@@ -5,18 +5,8 @@ use std::sync::Arc;
 use smp_protocol::id::RecipientId;
 use smp_store::message_queue::StoredMessage;
 
-use super::shard::Shard;
 use crate::directory::Directory;
 use crate::queue::Queue;
-
-impl Shard {
-    /// Number of undelivered messages, markers included. What is written by commands that came before is in the queues and may be
-    /// read from the directory.
-    pub fn flush(&self) -> usize {
-        let portions = (0..Directory::PORTIONS).flat_map(|portion| self.directory.portion_of(self.index, portion));
-        portions.map(|queue| queue.message_count()).sum()
-    }
-}
 
 /// All undelivered messages, oldest first within a queue. They stay where they are.
 pub fn undelivered(directory: &Directory) -> impl Iterator<Item = (RecipientId, StoredMessage)> {

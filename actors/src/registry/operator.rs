@@ -69,6 +69,9 @@ impl Shard {
     /// Executes a command of the operator, between those of clients. One that panics is dropped, which tells whoever waits for the
     /// answer.
     pub fn operate(&mut self, job: OperatorJob) {
+        if self.is_closed() {
+            return job.answer(OperatorAnswer::Failed(ErrorType::Internal));
+        }
         self.confine(|shard| {
             faults::pass(FaultPoint::RegistryOperator, None);
             shard.operate_on(job);

@@ -59,6 +59,8 @@ pub struct Shard {
     batches: HashMap<usize, OpenBatch>,
     next_batch: usize,
     panicked: bool,
+    /// The queues are saved: nothing is executed any more.
+    closed: bool,
 }
 
 /// What a shard works with.
@@ -125,6 +127,7 @@ impl Shard {
             batches: HashMap::new(),
             next_batch: 0,
             panicked: false,
+            closed: false,
         }
     }
 
@@ -146,9 +149,22 @@ impl Shard {
         }
     }
 
+    /// From now on commands are answered with `ERR INTERNAL`: what is executed while the queues are saved would be lost.
+    pub fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Whether commands are not executed any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// Executes one command. A panic costs only this command: it is answered with `ERR INTERNAL`.
     pub(super) fn run(&mut self, job: Job) {
         let slot = job.slot;
+        if self.closed {
+            return self.finish(slot, ErrorType::Internal.into());
+        }
         let step = self.confine(|shard| {
             faults::pass(FaultPoint::RegistryCommand, Some(job.requester.version));
             shard.execute(job)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
+use slog::Logger;
 use smp_protocol::batch::MAX_TRANSMISSIONS;
 use smp_protocol::error::ErrorType;
 use smp_protocol::id::EntityId;
@@ -15,6 +16,7 @@ use smp_transport::block::CLOSE_LIMIT;
 use smp_transport::handshake::ServerSession;
 use smp_transport::stream::SmpStream;
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::BlockSource;
@@ -23,7 +25,7 @@ use super::endings::{Endings, SubscriptionBooks};
 use super::errands::{ErrandLimits, Errands};
 use super::outbox::{Outbox, Outgoing};
 use super::reader::{Reader, RegistryShards};
-use super::sessions::Sessions;
+use super::sessions::{Sessions, Stage};
 use super::terms::Terms;
 use super::writer::Writer;
 use crate::clock::Clock;
@@ -63,9 +65,18 @@ pub struct SessionContext {
     pub queue_size: usize,
     /// How long `END` and `DELD` events are collected.
     pub event_interval: Duration,
+    /// Time for the rest of a block that has begun.
+    pub block_timeout: Duration,
+    /// How long a client may take nothing of what is written to it.
+    pub write_timeout: Duration,
     /// Keeps panics inside.
     pub guard: Guard,
+    /// Log of the server.
+    pub logger: Logger,
 }
+
+/// Time for the commands in work when the connection is to end.
+const EXECUTION_LIMIT: Duration = Duration::from_secs(10);
 
 /// One client connection.
 pub struct Session {
@@ -74,14 +85,13 @@ pub struct Session {
     outbox: Rc<Outbox>,
     closing: Rc<Notify>,
     endings: Rc<RefCell<Endings>>,
+    /// Ends the connection wherever it is.
+    task: Option<AbortHandle>,
 }
 
 impl Session {
     /// Starts a session on the current thread, unless the server is about to end.
     pub fn open(context: Arc<SessionContext>, session: ServerSession<SmpStream>, connection: OpenConnection) {
-        if !context.sessions.admit() {
-            return;
-        }
         Self::create(|actor| {
             let clock = context.clock.clone();
             let service = session.service.as_ref().map(|service| service.id);
@@ -90,14 +100,22 @@ impl Session {
                 .enter(|number| SessionHandle::new(number, service, Box::new(Mailbox(actor.address())), clock.now()));
             let outbox = Rc::new(Outbox::new(Arc::clone(&handle), context.queue_size));
             let closing = Rc::new(Notify::new());
-            let this = Self { context, handle, outbox, closing, endings: Rc::default() };
-            this.converse(actor.address(), session, connection);
+            let mut this = Self { context, handle, outbox, closing, endings: Rc::default(), task: None };
+            this.task = this.converse(actor.address(), session, connection);
+            if this.task.is_none() {
+                actor.stop();
+            }
             this
         });
     }
 
-    /// Runs reader and writer until the connection is over, and then tells the actor.
-    fn converse(&self, actor: Addr<Self>, session: ServerSession<SmpStream>, connection: OpenConnection) {
+    /// Runs reader and writer until the connection is over, and then tells the actor. `None`: the server is about to end.
+    fn converse(
+        &self,
+        actor: Addr<Self>,
+        session: ServerSession<SmpStream>,
+        connection: OpenConnection,
+    ) -> Option<AbortHandle> {
         let (terms, source, sink) = Terms::of(session);
         let terms = Rc::new(terms);
         let context = &self.context;
@@ -121,27 +139,26 @@ impl Session {
             names: context.names.clone(),
             stats: Arc::clone(&context.stats),
             clock: context.clock.clone(),
+            block_timeout: context.block_timeout,
         };
         let writer = Writer {
             sink,
             outbox: Rc::clone(&self.outbox),
             terms,
             handle: Arc::clone(&self.handle),
-            clock: context.clock.clone(),
+            context: Arc::clone(context),
         };
-        let (guard, sessions) = (context.guard.clone(), Arc::clone(&context.sessions));
-        let conversation = conversation(reader, writer, actor.clone());
-        actix_rt::spawn(async move {
+        let guard = context.guard.clone();
+        let conversation = conversation(reader, writer, Departure(actor));
+        context.sessions.run(Stage::Session(Arc::clone(&self.handle)), |place| async move {
             let ended = guard.watch(conversation).await;
             // Everything is on its way: the end of the server need not wait for the client.
-            sessions.closed();
-            match ended {
-                Some(Some(source)) => wait_for_client(source).await,
-                Some(None) => {}
-                None => actor.do_send(Disconnected),
+            drop(place);
+            if let Some(Some(source)) = ended {
+                guard.watch(wait_for_client(source)).await;
             }
             drop(connection);
-        });
+        })
     }
 
     /// Handles a message. A panic ends the session, and nothing else.
@@ -191,13 +208,13 @@ fn words(event: Event) -> Response {
 
 /// Reads and writes until the client leaves, the session is told to close, or the socket fails. Returns what is left of the
 /// connection if it was closed in good order.
-async fn conversation(reader: Reader, writer: Writer, actor: Addr<Session>) -> Option<BlockSource> {
+async fn conversation(reader: Reader, writer: Writer, departure: Departure) -> Option<BlockSource> {
     let mut reading = Box::pin(reader.run());
     let mut writing = Box::pin(writer.run());
     tokio::select! {
         (source, _) = &mut reading => {
             // From here on nothing is registered for the session; what it was promised before is still sent.
-            actor.do_send(Disconnected);
+            drop(departure);
             if let Ok((mut sink, Ok(()))) = timeout(CLOSE_LIMIT, writing).await
                 && sink.shutdown().await.is_ok()
             {
@@ -205,10 +222,16 @@ async fn conversation(reader: Reader, writer: Writer, actor: Addr<Session>) -> O
             }
             None
         }
-        _ = &mut writing => {
-            actor.do_send(Disconnected);
-            None
-        }
+        _ = &mut writing => None,
+    }
+}
+
+/// Tells the actor that nothing more is read from the client, however that came about.
+struct Departure(Addr<Session>);
+
+impl Drop for Departure {
+    fn drop(&mut self) {
+        self.0.do_send(Disconnected);
     }
 }
 
@@ -317,8 +340,10 @@ struct Close;
 impl Handler<Close> for Session {
     type Result = ();
 
-    fn handle(&mut self, _: Close, _: &mut Self::Context) {
+    fn handle(&mut self, _: Close, context: &mut Self::Context) {
         self.closing.notify_one();
+        // Whoever executes its commands may hang: the connection ends all the same.
+        context.run_later(EXECUTION_LIMIT, |this, _| this.task.iter().for_each(AbortHandle::abort));
     }
 }
 

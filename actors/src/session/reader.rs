@@ -1,10 +1,11 @@
 //! Takes blocks from the socket, verifies their commands and has them executed, one block after the other.
 
 use std::cell::RefCell;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::Addr;
 use actix::dev::SendError;
@@ -16,6 +17,7 @@ use smp_protocol::response::Response;
 use smp_protocol::transmission::{Rejected, Transmission, Wire};
 use smp_transport::block::Disconnected;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::timeout;
 
 use super::BlockSource;
 use super::actor::Session;
@@ -88,6 +90,13 @@ pub(super) struct Reader {
     pub names: NameResolution,
     pub stats: Arc<Stats>,
     pub clock: Clock,
+    pub block_timeout: Duration,
+}
+
+/// A block with its commands verified, and when it had come.
+struct Taken {
+    sorted: Sorted,
+    since: Instant,
 }
 
 impl Reader {
@@ -97,34 +106,45 @@ impl Reader {
         (self.source, result)
     }
 
+    /// Whatever it waits for, the session can be closed meanwhile; except that commands that were sent to the shards are waited
+    /// for, so that the client learns what became of them.
     async fn work(&mut self) -> Result<(), Disconnected> {
+        let closing = Rc::clone(&self.closing);
         loop {
-            self.outbox.wait_for_room().await;
-            tokio::select! {
+            let Taken { sorted, since } = tokio::select! {
                 biased;
-                () = self.closing.notified() => return Ok(()),
-                ready = self.source.ready() => ready?,
-            }
-            let (sorted, since) = {
-                let mut block = PooledBlock::take();
-                let content = self.source.read(&mut block).await?;
-                let since = Instant::now();
-                self.handle.received_at.store(self.clock.now(), Ordering::Relaxed);
-                faults::pass(FaultPoint::Session, Some(self.terms.version));
-                let sorted = match content.map_err(drop).and_then(|content| batch::split(content).map_err(drop)) {
-                    Ok(transmissions) => self.sort(&transmissions).await,
-                    Err(()) => Sorted { rejected: vec![outgoing(Rejected::block())], ..Sorted::default() },
-                };
-                (sorted, since)
+                () = closing.notified() => return Ok(()),
+                taken = self.take_block() => taken?,
             };
-            for errand in self.execute(sorted, since).await {
+            self.handle.begin_executing();
+            let errands = self.execute(sorted, since).await;
+            self.handle.end_executing();
+            for errand in errands {
                 tokio::select! {
                     biased;
-                    () = self.closing.notified() => return Ok(()),
+                    () = closing.notified() => return Ok(()),
                     () = self.errands.begin(errand, since) => {}
                 }
             }
         }
+    }
+
+    /// Takes a block, as soon as there is room for its answers. Once it has begun it must not take too long. Nothing comes of a
+    /// block that is given up.
+    async fn take_block(&mut self) -> Result<Taken, Disconnected> {
+        self.outbox.wait_for_room().await;
+        self.source.ready().await?;
+        let mut block = PooledBlock::take();
+        let read = timeout(self.block_timeout, self.source.read(&mut block)).await;
+        let content = read.map_err(io::Error::from)??;
+        let since = Instant::now();
+        self.handle.received_at.store(self.clock.now(), Ordering::Relaxed);
+        faults::pass(FaultPoint::Session, Some(self.terms.version));
+        let sorted = match content.map_err(drop).and_then(|content| batch::split(content).map_err(drop)) {
+            Ok(transmissions) => self.sort(&transmissions).await,
+            Err(()) => Sorted { rejected: vec![outgoing(Rejected::block())], ..Sorted::default() },
+        };
+        Ok(Taken { sorted, since })
     }
 
     /// Parses and verifies the transmissions of a block.

@@ -1,48 +1,69 @@
-//! All sessions of the server.
+//! All sessions of the server, and how they end with it.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
 
+use crate::connections::{Connections, Place};
 use crate::session_handle::SessionHandle;
 
-/// The sessions that are connected, by number.
+/// How long the end waits for a client that takes nothing of what was promised to it.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long it waits for clients that take it slowly, and for commands that are being executed.
+const LIMIT: Duration = Duration::from_secs(10);
+/// How long it waits for threads to let go of connections that were cut off.
+const LETTING_GO: Duration = Duration::from_secs(10);
+
+/// What the task of a connection does.
+pub enum Stage {
+    /// There is no session yet.
+    Handshake,
+    /// It serves this session.
+    Session(Arc<SessionHandle>),
+}
+
+/// The sessions that are connected, by number, and the tasks of all connections.
 #[derive(Default)]
 pub struct Sessions {
     next: AtomicU64,
     connected: Mutex<HashMap<u64, Arc<SessionHandle>>>,
-    /// Sessions whose socket is not closed yet.
-    open: AtomicUsize,
-    /// The server ends: no more sessions are admitted.
-    closing: AtomicBool,
-    closed: Notify,
+    connections: Arc<Connections<Stage>>,
+}
+
+/// How the connections ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionsEnd {
+    /// Sessions that there were.
+    pub sessions: usize,
+    /// Those that did not end by themselves.
+    pub cut_off: usize,
+    /// Connections of threads that do not answer: they are there still.
+    pub left: usize,
 }
 
 impl Sessions {
-    /// Whether another session may begin; if so, it must be entered, and the end waits until it is closed.
+    /// Runs the task of a connection on the current thread; `None`: the server is about to end. The end waits until the task has
+    /// dropped its place, and ends it if need be.
     ///
     /// A session that began later could answer commands whose effects nobody would save any more.
-    pub(super) fn admit(&self) -> bool {
-        // In one order with `close_all` and `all_closed`: either this session is waited for or it is not admitted.
-        self.open.fetch_add(1, Ordering::SeqCst);
-        let is_admitted = !self.closing.load(Ordering::SeqCst);
-        if !is_admitted {
-            self.closed();
-        }
-        is_admitted
+    pub(crate) fn run<F>(&self, stage: Stage, task: impl FnOnce(Place<Stage>) -> F) -> Option<AbortHandle>
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        self.connections.run(stage, task)
     }
 
-    /// Enters an admitted session under the next number.
+    /// Enters a session under the next number.
     pub(super) fn enter(&self, make: impl FnOnce(u64) -> SessionHandle) -> Arc<SessionHandle> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let handle = Arc::new(make(number));
         self.connected.lock().insert(number, Arc::clone(&handle));
-        if self.closing.load(Ordering::SeqCst) {
-            handle.mailbox().close();
-        }
         handle
     }
 
@@ -51,37 +72,29 @@ impl Sessions {
         self.connected.lock().remove(&handle.number());
     }
 
-    /// The socket of a session is closed.
-    pub(super) fn closed(&self) {
-        if self.open.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.closed.notify_waiters();
-        }
-    }
-
-    /// Number of sessions whose socket is open.
-    pub fn open(&self) -> usize {
-        self.open.load(Ordering::SeqCst)
-    }
-
-    /// Closes all sessions, admits no more, and returns how many there were.
-    pub fn close_all(&self) -> usize {
-        self.closing.store(true, Ordering::SeqCst);
+    /// Ends all connections and waits until they are gone: afterwards no client is answered. Handshakes are cut off. Sessions end
+    /// with what they have promised to their clients, unless a client does not take it.
+    pub async fn end(&self) -> SessionsEnd {
+        self.connections.close();
+        self.connections.abort(|stage| matches!(stage, Stage::Handshake));
         let open = self.all();
         for session in &open {
+            session.gets_on();
             session.mailbox().close();
         }
-        open.len()
-    }
-
-    /// Waits until the sockets of all sessions are closed.
-    pub async fn all_closed(&self) {
-        loop {
-            let closed = self.closed.notified();
-            if self.open() == 0 {
-                return;
+        let (deadline, mut cut_off) = (Instant::now() + LIMIT, 0);
+        while timeout(PATIENCE, self.connections.all_gone()).await.is_err() {
+            let is_over = Instant::now() >= deadline;
+            cut_off += self.connections.abort(|stage| match stage {
+                Stage::Handshake => true,
+                Stage::Session(session) => is_over || !session.gets_on(),
+            });
+            if is_over {
+                let _ = timeout(LETTING_GO, self.connections.all_gone()).await;
+                break;
             }
-            closed.await;
         }
+        SessionsEnd { sessions: open.len(), cut_off, left: self.connections.len() }
     }
 
     /// Number of sessions.
@@ -97,25 +110,5 @@ impl Sessions {
     /// The sessions of this moment.
     pub fn all(&self) -> Vec<Arc<SessionHandle>> {
         self.connected.lock().values().cloned().collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::task::{Context, Waker};
-
-    use super::*;
-
-    #[test]
-    fn the_end_waits_for_who_was_admitted_and_admits_nobody() {
-        let sessions = Sessions::default();
-        assert!(sessions.admit());
-        sessions.close_all();
-        assert!(!sessions.admit());
-        let mut end = Box::pin(sessions.all_closed());
-        let mut context = Context::from_waker(Waker::noop());
-        assert!(end.as_mut().poll(&mut context).is_pending());
-        sessions.closed();
-        assert!(end.as_mut().poll(&mut context).is_ready());
     }
 }

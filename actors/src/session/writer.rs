@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use smp_protocol::batch::{BatchWriter, Pushed};
 use smp_protocol::message::{Plain, seal_message};
@@ -12,12 +11,13 @@ use smp_protocol::response::{encode_message_head, message_length};
 use smp_protocol::transmission::Wire;
 use smp_store::message_queue::{StoredContent, StoredMessage};
 use smp_transport::block::WriteError;
+use tokio::time::timeout;
 
 use super::BlockSink;
+use super::actor::SessionContext;
 use super::outbox::{Outbox, Outgoing};
 use super::terms::Terms;
 use crate::block_pool::PooledBlock;
-use crate::clock::Clock;
 use crate::registry::Answer;
 use crate::session_handle::{Delivery, SessionHandle};
 
@@ -27,27 +27,29 @@ pub(super) struct Writer {
     pub outbox: Rc<Outbox>,
     pub terms: Rc<Terms>,
     pub handle: Arc<SessionHandle>,
-    pub clock: Clock,
+    pub context: Arc<SessionContext>,
 }
 
 impl Writer {
-    /// Writes until the outbox is closed and empty, or the connection fails.
+    /// Writes until the outbox is closed and empty, or the connection fails, or the client takes nothing for too long.
     pub async fn run(mut self) -> (BlockSink, Result<(), WriteError>) {
         let result = self.write_all().await;
         (self.sink, result)
     }
 
     async fn write_all(&mut self) -> Result<(), WriteError> {
+        let limit = self.context.write_timeout;
         while self.outbox.wait_filled().await {
             // Buffers are taken only while there is something to write.
             let mut batch = BatchWriter::new();
             let mut block = PooledBlock::take();
             while self.pack(&mut batch)? {
-                self.sink.write_content(batch.content(), &mut block).await?;
-                self.handle.sent_at.store(self.clock.now(), Ordering::Relaxed);
+                let written = timeout(limit, self.sink.write_content(batch.content(), &mut block)).await;
+                written.map_err(io::Error::from)??;
+                self.handle.note_sent(self.context.clock.now());
                 batch.clear();
             }
-            self.sink.flush().await?;
+            timeout(limit, self.sink.flush()).await.map_err(io::Error::from)??;
         }
         Ok(())
     }

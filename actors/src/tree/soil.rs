@@ -16,6 +16,7 @@ use smp_store::files::Files;
 use smp_store::journal::Journal;
 use smp_store::store_log::StoreLog;
 use smp_transport::handshake::ServerHandshake;
+use smp_transport::keep_alive::KeepAlive;
 use smp_transport::tls::TlsServer;
 
 use super::seconds;
@@ -307,7 +308,10 @@ impl Soil {
             clock: self.clock.clone(),
             queue_size: self.settings.limits.session_queue_size,
             event_interval: self.settings.limits.pending_end_interval,
+            block_timeout: self.settings.limits.block_timeout,
+            write_timeout: self.settings.limits.write_timeout,
             guard: self.guard("Session"),
+            logger: self.logger.clone(),
         }
     }
 
@@ -331,6 +335,7 @@ impl Soil {
             handshake: ServerHandshake { versions: versions(&self.settings), limit: limits.smp_handshake_timeout },
             concurrent_handshakes: limits.concurrent_handshakes,
             max_connections: limits.max_connections,
+            keep_alive: KeepAlive { give_up: limits.write_timeout, ..KeepAlive::SERVER },
             log_tls_errors: self.settings.transport.log_tls_errors,
             services: ServiceRegistrar { services: Arc::clone(&self.services), store_log, clock: self.clock.clone() },
             sessions: Arc::new(sessions),

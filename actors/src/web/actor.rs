@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, Supervised, WrapFuture};
 use futures_util::FutureExt;
 use slog::{Logger, debug, info, warn};
+use smp_transport::keep_alive::KeepAlive;
 use smp_transport::listener::{BoundSocket, Listener};
 use smp_transport::tls::Greeting;
 use smp_web::connection::serve;
@@ -78,7 +79,7 @@ impl Web {
 
     fn listen(&mut self) {
         for (scheme, socket) in self.bound.drain(..) {
-            match socket.into_listener() {
+            match socket.into_listener(KeepAlive::SERVER) {
                 Ok(listener) => {
                     if let Ok(address) = listener.local_addr() {
                         info!(self.reception.logger, "Serving static site on port {}", address.port());

@@ -24,6 +24,8 @@ pub struct Limits {
     pub pending_end_interval: Duration,
     pub tls_handshake_timeout: Duration,
     pub smp_handshake_timeout: Duration,
+    pub block_timeout: Duration,
+    pub write_timeout: Duration,
     pub concurrent_handshakes: usize,
     /// `None`: no limit.
     pub max_connections: Option<usize>,
@@ -64,6 +66,8 @@ impl Limits {
             pending_end_interval: values.milliseconds("pending_end_interval_ms"),
             tls_handshake_timeout: values.seconds("tls_handshake_timeout"),
             smp_handshake_timeout: values.seconds("smp_handshake_timeout"),
+            block_timeout: values.seconds("block_timeout"),
+            write_timeout: values.seconds("write_timeout"),
             concurrent_handshakes: values.count("concurrent_handshakes"),
             max_connections: values.count_above_zero("max_connections"),
             session_queue_size: values.count("session_queue_size"),

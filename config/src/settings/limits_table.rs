@@ -65,7 +65,7 @@ const fn number(
 
 /// Every key of `[LIMITS]`. Defaults are the reference's constants, where it has one.
 #[rustfmt::skip]
-pub const LIMITS: [Limit; 25] = [
+pub const LIMITS: [Limit; 27] = [
     number("message_queue_quota", "messages", "128", 1..=100_000,
         "Messages a queue holds; one more is replaced by a quota marker, and its sender waits"),
     Limit { name: "message_ttl", unit: "s", default: "[STORE_LOG] expire_messages_days",
@@ -90,6 +90,10 @@ pub const LIMITS: [Limit; 25] = [
         "A connection without a finished TLS handshake is closed after this time"),
     number("smp_handshake_timeout", "s", "120", 1..=3_600,
         "A connection without a finished SMP handshake is closed after this time"),
+    number("block_timeout", "s", "60", 1..=3_600,
+        "A connection that has begun a block and not finished it is closed after this time"),
+    number("write_timeout", "s", "120", 1..=3_600,
+        "A connection that takes nothing of what waits for it is closed after this time"),
     number("concurrent_handshakes", "connections", "1024", 1..=1_000_000,
         "Unfinished handshakes per listener; further connections wait to be accepted"),
     number("max_connections", "connections", "0", 0..=u32::MAX,

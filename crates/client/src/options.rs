@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use smp_protocol::handshake::ServiceRole;
 use smp_protocol::version::{Version, VersionRange};
-use smp_transport::connect::{Connector, KeepAlive};
+use smp_transport::connect::Connector;
 use smp_transport::handshake::ClientHandshake;
+use smp_transport::keep_alive::KeepAlive;
 use smp_transport::tls::{Credential, TlsClient};
 
 /// How to connect. The default is an ordinary client of the newest version.

@@ -4,37 +4,15 @@ use std::io;
 use std::time::Duration;
 
 use smp_protocol::error::BrokerError;
-use socket2::{SockRef, TcpKeepalive};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::handshake::{ClientHandshake, ClientSession, HandshakeFailure};
+use crate::keep_alive::KeepAlive;
 use crate::tls::{ConnectedTls, TlsClient, TlsError, TlsStream};
 use crate::websocket::{UpgradeError, WebSocketStream};
-
-/// TCP keep-alive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeepAlive {
-    /// Idle time before the first probe.
-    pub idle: Duration,
-    /// Time between probes.
-    pub interval: Duration,
-    /// Unanswered probes that end the connection.
-    pub probes: u32,
-}
-
-impl KeepAlive {
-    /// Of a proxy: 30 s, 15 s, 4 probes (wire.md §3.7).
-    pub const PROXY: Self = Self { idle: Duration::from_secs(30), interval: Duration::from_secs(15), probes: 4 };
-
-    /// Sets it on a connection.
-    pub fn apply(self, stream: &TcpStream) -> io::Result<()> {
-        let options = TcpKeepalive::new().with_time(self.idle).with_interval(self.interval).with_retries(self.probes);
-        SockRef::from(stream).set_tcp_keepalive(&options)
-    }
-}
 
 /// Why there is no session with a server.
 #[derive(Debug, Error)]

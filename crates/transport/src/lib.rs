@@ -34,6 +34,7 @@
 pub mod block;
 pub mod connect;
 pub mod handshake;
+pub mod keep_alive;
 pub mod listener;
 pub mod stream;
 pub mod tls;

@@ -8,6 +8,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::keep_alive::KeepAlive;
+
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 /// How long to wait for descriptors to become free.
@@ -147,10 +149,10 @@ impl BoundSocket {
         self.socket.local_addr()?.as_socket().ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 
-    /// Listens from now on. Must be called within the tokio runtime that is to accept.
-    pub fn into_listener(self) -> io::Result<Listener> {
+    /// Listens from now on; `keep_alive` is for the connections. Must be called within the tokio runtime that is to accept.
+    pub fn into_listener(self, keep_alive: KeepAlive) -> io::Result<Listener> {
         self.socket.listen(BACKLOG)?;
-        TcpListener::from_std(self.socket.into()).map(|socket| Listener { socket })
+        TcpListener::from_std(self.socket.into()).map(|socket| Listener { socket, keep_alive })
     }
 }
 
@@ -158,13 +160,14 @@ impl BoundSocket {
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
+    keep_alive: KeepAlive,
 }
 
 impl Listener {
     /// [`BoundSocket::bind`] and [`BoundSocket::into_listener`] in one.
     pub fn bind(address: Address, share_port: bool) -> Result<Self, ListenError> {
         let bound = BoundSocket::bind(address, share_port)?;
-        bound.into_listener().map_err(|source| ListenError { address, source })
+        bound.into_listener(KeepAlive::SERVER).map_err(|source| ListenError { address, source })
     }
 
     /// The address in use.
@@ -172,11 +175,11 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// The next connection, with `TCP_NODELAY`.
+    /// The next connection, with `TCP_NODELAY` and keep-alive.
     pub async fn accept(&self) -> Result<(TcpStream, SocketAddr), AcceptError> {
         let (stream, peer) = self.socket.accept().await?;
         // Fails only if the connection has ended already, which its first read will tell.
-        stream.set_nodelay(true).map_err(AcceptError::Transient)?;
+        stream.set_nodelay(true).and_then(|()| self.keep_alive.apply(&stream)).map_err(AcceptError::Transient)?;
         Ok((stream, peer))
     }
 }

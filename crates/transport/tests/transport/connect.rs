@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use smp_protocol::error::{BrokerError, TransportError};
 use smp_protocol::version::{Version, VersionRange};
-use smp_transport::connect::{ConnectError, Connector, KeepAlive};
+use smp_transport::connect::{ConnectError, Connector};
 use smp_transport::handshake::ServerSession;
+use smp_transport::keep_alive::KeepAlive;
 use smp_transport::listener::{Address, Listener};
 use smp_transport::tls::{SERVER_ALPN, TlsClient, TlsError, TlsServer};
 use socket2::SockRef;
@@ -58,6 +59,7 @@ async fn keep_alive_is_that_of_a_proxy() {
     assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(30));
     assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(15));
     assert_eq!(socket.tcp_keepalive_retries().unwrap(), 4);
+    assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(90)));
 }
 
 #[tokio::test]

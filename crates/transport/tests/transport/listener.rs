@@ -4,7 +4,9 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use smp_transport::keep_alive::KeepAlive;
 use smp_transport::listener::{AcceptError, Address, Listener};
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 #[tokio::test]
@@ -19,6 +21,9 @@ async fn any_address_means_both_families() {
         let (client, accepted) = tokio::join!(TcpStream::connect((family, port)), listener.accept());
         let (stream, peer) = accepted.unwrap();
         assert!(stream.nodelay().unwrap());
+        let socket = SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap(), "a peer that vanished is noticed");
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(KeepAlive::SERVER.give_up));
         assert_eq!(peer.port(), client.unwrap().local_addr().unwrap().port());
     }
 }
