@@ -67,6 +67,7 @@ pub fn run(directories: Directories, arguments: &StartArguments) -> ExitCode {
 /// Everything that can be wrong without looking at the state is found out before the state is touched: a restart loop
 /// must not rewrite it again and again.
 fn serve(directories: Directories, arguments: &StartArguments, logger: &Logger) -> Result<EndReason, Failure> {
+    smp_config::finish_rewriting(&directories).map_err(StartError::from)?;
     let (settings, warnings) = Settings::load(&directories)?;
     let credentials = Credentials::load(&directories).map_err(|error| Failure::credentials(error, &directories))?;
     state_files::check(&settings, &directories)?;

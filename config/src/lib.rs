@@ -17,4 +17,4 @@ pub mod settings;
 mod staged_files;
 
 pub use duration_words::duration_words;
-pub use staged_files::WriteError;
+pub use staged_files::{WriteError, finish_rewriting};

@@ -1,22 +1,17 @@
 //! Replacing several files so that each is either the old one or the complete new one.
 
-use std::fs::{self, File, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use tempfile::NamedTempFile;
+use smp_store::atomic_file::{AtomicFile, recover};
+use smp_store::error::FileError;
+use smp_store::files::{Files, RealFiles};
 
+pub(crate) use smp_store::files::Access;
+
+use crate::paths::Directories;
 use crate::remedy;
-
-/// Who may read a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// Mode 0600, whatever the umask.
-    Owner,
-    /// Mode 0644 less the umask.
-    Everyone,
-}
 
 /// A file that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -28,12 +23,18 @@ pub struct WriteError {
     pub source: io::Error,
 }
 
+impl WriteError {
+    fn of(error: FileError, path: &Path) -> Self {
+        Self { path: path.to_path_buf(), source: error.source }
+    }
+}
+
 /// Files written aside and synced, waiting to take their places together.
 ///
 /// Dropping it without [`commit`](Self::commit) leaves every old file as it was.
 #[derive(Default)]
 pub(crate) struct StagedFiles {
-    files: Vec<(NamedTempFile, PathBuf)>,
+    files: Vec<(AtomicFile, PathBuf)>,
 }
 
 impl StagedFiles {
@@ -44,10 +45,14 @@ impl StagedFiles {
 
     /// Writes `content` to a temporary file beside `path` and syncs it.
     pub(crate) fn stage(&mut self, path: PathBuf, access: Access, content: &[u8]) -> Result<(), WriteError> {
-        match write_aside(&path, access, content) {
-            Ok(file) => self.files.push((file, path)),
-            Err(source) => return Err(WriteError { path, source }),
-        }
+        let stage = || {
+            let mut file = AtomicFile::create_for(files(), &path, access)?;
+            file.write(|out| out.extend_from_slice(content))?;
+            file.sync()?;
+            Ok(file)
+        };
+        let file = stage().map_err(|error| WriteError::of(error, &path))?;
+        self.files.push((file, path));
         Ok(())
     }
 
@@ -55,54 +60,32 @@ impl StagedFiles {
     ///
     /// Each move is atomic. A power failure between two of them leaves some files new and some old.
     pub(crate) fn commit(self) -> Result<(), WriteError> {
-        let mut directories: Vec<PathBuf> = Vec::new();
         for (file, path) in self.files {
-            directories.push(directory_of(&path).to_owned());
-            file.persist(&path).map_err(|error| WriteError { path, source: error.error })?;
-        }
-        directories.dedup();
-        for path in directories {
-            File::open(&path)
-                .and_then(|directory| directory.sync_all())
-                .map_err(|source| WriteError { path, source })?;
+            file.commit().map_err(|error| WriteError::of(error, &path))?;
         }
         Ok(())
     }
 }
 
-fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+/// Finishes the rewriting of files that are mounted by themselves, if it was interrupted.
+pub fn finish_rewriting(directories: &Directories) -> Result<(), FileError> {
+    for path in
+        [directories.ini(), directories.server_key(), directories.server_certificate(), directories.fingerprint()]
+    {
+        recover(files().as_ref(), &path)?;
+    }
+    Ok(())
 }
 
-fn write_aside(path: &Path, access: Access, content: &[u8]) -> io::Result<NamedTempFile> {
-    let mode = match access {
-        Access::Owner => 0o600,
-        Access::Everyone => 0o644,
-    };
-    let directory = directory_of(path);
-    let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(mode)).tempfile_in(directory)?;
-    keep_owner(file.as_file(), path, directory)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    Ok(file)
-}
-
-/// Gives the file to the owner of the one it replaces, else to the owner of the directory: a command run as root must
-/// not leave files that the server, running as another user, cannot read. Users other than root own what they write.
-fn keep_owner(file: &File, path: &Path, directory: &Path) -> io::Result<()> {
-    let wanted = fs::metadata(path).or_else(|_| fs::metadata(directory))?;
-    let actual = file.metadata()?;
-    if (actual.uid(), actual.gid()) == (wanted.uid(), wanted.gid()) {
-        return Ok(());
-    }
-    match fchown(file, Some(wanted.uid()), Some(wanted.gid())) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        result => result,
-    }
+fn files() -> Arc<dyn Files> {
+    Arc::new(RealFiles)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn mode(path: &Path) -> u32 {
@@ -113,15 +96,17 @@ mod tests {
     fn replaces_content_and_mode() {
         let directory = tempfile::tempdir().unwrap();
         let secret = directory.path().join("server.key");
-        fs::write(&secret, "old").unwrap();
-        fs::set_permissions(&secret, Permissions::from_mode(0o644)).unwrap();
+        for (before, after) in [(0o644, 0o600), (0o640, 0o640)] {
+            fs::write(&secret, "old").unwrap();
+            fs::set_permissions(&secret, Permissions::from_mode(before)).unwrap();
 
-        let mut staged = StagedFiles::new();
-        staged.stage(secret.clone(), Access::Owner, b"new").unwrap();
-        assert_eq!(fs::read(&secret).unwrap(), b"old");
-        staged.commit().unwrap();
-        assert_eq!(fs::read(&secret).unwrap(), b"new");
-        assert_eq!(mode(&secret), 0o600);
+            let mut staged = StagedFiles::new();
+            staged.stage(secret.clone(), Access::Owner, b"new").unwrap();
+            assert_eq!(fs::read(&secret).unwrap(), b"old");
+            staged.commit().unwrap();
+            assert_eq!(fs::read(&secret).unwrap(), b"new");
+            assert_eq!(mode(&secret), after);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use smp_store::files::{Files, LogFile, ReadAt, RealFiles, SlotFile};
+use smp_store::files::{Access, Aside, Destination, Files, LogFile, ReadAt, RealFiles, SlotFile};
 
 use super::Progress;
 
@@ -49,6 +49,23 @@ impl Files for WatchedFiles {
         }
         let progress = Progress::endless(format!("writing {}", name(path)));
         Ok(Box::new(WrittenFile { file, progress }))
+    }
+
+    fn create_aside(&self, aside: &Path, replaced: &Path, access: Access) -> io::Result<Aside> {
+        let Aside { file, is_alike } = RealFiles.create_aside(aside, replaced, access)?;
+        if self.rests() {
+            return Ok(Aside { file, is_alike });
+        }
+        let progress = Progress::endless(format!("writing {}", name(replaced)));
+        Ok(Aside { file: Box::new(WrittenFile { file, progress }), is_alike })
+    }
+
+    fn destination(&self, path: &Path) -> io::Result<Destination> {
+        RealFiles.destination(path)
+    }
+
+    fn rewrite(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
+        RealFiles.rewrite(path)
     }
 
     fn open_read_at(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {

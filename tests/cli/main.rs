@@ -10,6 +10,7 @@ mod help;
 mod init;
 mod interview;
 mod man;
+mod mounts;
 mod parse_errors;
 mod password;
 mod start;

@@ -8,6 +8,7 @@ use slog::{Logger, warn};
 use smp_config::settings::Settings;
 use smp_protocol::id::RecipientId;
 use smp_protocol::response::EncryptedNotification;
+use smp_store::atomic_file::remove_leftovers_in;
 use smp_store::conversion;
 use smp_store::journal::{self, Journal, JournalFound, ReplayRules, Replayed, RestoredQueues};
 use smp_store::messages_log::{RestoreRules, RestoredMessages};
@@ -150,6 +151,7 @@ impl Loading<'_> {
         let (begin, path) = (Instant::now(), self.path.join(JOURNAL));
         note!(self.logger, "reading messages from {}", path.display());
         let encrypt = self.settings.store_log.encrypt;
+        remove_leftovers_in(self.machine.files.as_ref(), &path)?;
         let rules = ReplayRules { oldest: self.oldest_at_start(), encrypt, sizes: self.machine.journal };
         let found = journal::read(&self.machine.files, &path, rules)?;
         note!(self.logger, "the journal was read in {} ms", begin.elapsed().as_millis());

@@ -39,6 +39,10 @@ fn remedy(error: &io::Error) -> &'static str {
         io::ErrorKind::WriteZero => "check that the disk is not full",
         io::ErrorKind::PermissionDenied => "make the user of the server its owner (chown)",
         io::ErrorKind::ReadOnlyFilesystem => "mount the file system writable",
+        io::ErrorKind::ResourceBusy | io::ErrorKind::CrossesDevices => {
+            "it is mounted by itself: mount the directory that it is in"
+        }
+        io::ErrorKind::IsADirectory => "remove that directory: a file belongs there",
         io::ErrorKind::AlreadyExists => "move it to another directory",
         io::ErrorKind::NotFound => "check that the state directory exists",
         _ => "check the disk and the system log",

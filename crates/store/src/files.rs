@@ -1,5 +1,6 @@
 //! The file operations that the store does, behind a trait so that tests can make disks fail.
 
+mod aside;
 #[cfg(any(test, feature = "fault-injection"))]
 pub mod faulty;
 #[cfg(any(test, feature = "fault-injection"))]
@@ -10,6 +11,9 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
+
+pub(crate) use aside::directory_of;
+pub use aside::{Access, Aside, Destination, Found};
 
 /// A file that grows at its end.
 pub trait LogFile: Send {
@@ -53,6 +57,12 @@ pub trait Files: Send + Sync {
     fn open_slots(&self, path: &Path) -> io::Result<Box<dyn SlotFile>>;
     /// Creates an empty file in place of whatever has that name.
     fn create(&self, path: &Path) -> io::Result<Box<dyn LogFile>>;
+    /// Follows the symbolic links that the name may be, to where content is to be kept.
+    fn destination(&self, path: &Path) -> io::Result<Destination>;
+    /// Creates a file that does not exist yet, to take the place of `replaced`, whose mode, owner and group it gets.
+    fn create_aside(&self, aside: &Path, replaced: &Path, access: Access) -> io::Result<Aside>;
+    /// Opens an existing file, empties it, and keeps it where it is.
+    fn rewrite(&self, path: &Path) -> io::Result<Box<dyn LogFile>>;
     /// Renames atomically, replacing `to`.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
@@ -101,6 +111,18 @@ impl Files for RealFiles {
             _ => {}
         }
         Ok(Box::new(OpenOptions::new().append(true).create_new(true).open(path)?))
+    }
+
+    fn destination(&self, path: &Path) -> io::Result<Destination> {
+        aside::destination(path)
+    }
+
+    fn create_aside(&self, aside: &Path, replaced: &Path, access: Access) -> io::Result<Aside> {
+        aside::create(aside, replaced, access)
+    }
+
+    fn rewrite(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
+        Ok(Box::new(OpenOptions::new().write(true).truncate(true).open(path)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

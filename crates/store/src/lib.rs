@@ -3,7 +3,7 @@
 //! Everything is synchronous; callers run it on threads of their own. Formats are those of the reference server
 //! (operations.md §6 to §8), so that either server can take over the files of the other. Files are replaced
 //! atomically (written aside, synced, renamed, directory synced); nothing is ever truncated in place, except to cut a
-//! failed append back to the last whole line.
+//! failed append back to the last whole line, and where a file is mounted by itself ([`atomic_file`]).
 //!
 //! | File in the state directory | Module |
 //! |---|---|

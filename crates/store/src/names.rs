@@ -25,5 +25,3 @@ pub const REFERENCE_JOURNAL: &str = "messages";
 
 /// Ending of a log that has been read at start.
 pub(crate) const BACKUP: &str = ".bak";
-/// Ending of a file that is being written and will replace the one without it.
-pub(crate) const ASIDE: &str = ".new";

@@ -4,6 +4,8 @@
 //! all or none: a start that fails before finds everything in its place the next time. The renames are covered by a list
 //! of their names, `smp-server-restored.list`, written before the first and removed after the last one. A start that
 //! finds the list knows that the previous one died in between, and takes the listed files back from their `.bak`.
+//!
+//! A file that is mounted by itself is copied to its `.bak`, listed as copied, and emptied.
 
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -12,12 +14,13 @@ use std::sync::Arc;
 use smp_protocol::id::RecipientId;
 use thiserror::Error;
 
-use crate::atomic_file::{AtomicFile, sync_parent, with_suffix};
+use crate::atomic_file::moves::{copy, empty, is_held};
+use crate::atomic_file::{AtomicFile, recover, remove_leftovers, sync_parent, with_suffix};
 use crate::content_error::ContentError;
 use crate::error::FileError;
 use crate::files::Files;
 use crate::messages_log::{self, RestoreRules, RestoredMessages};
-use crate::names::{BACKUP, MESSAGES_LOG, NTFS_LOG, REFERENCE_JOURNAL, SETTING_ASIDE, STATS_LOG};
+use crate::names::{BACKUP, MESSAGES_LOG, METRICS, NTFS_LOG, REFERENCE_JOURNAL, SETTING_ASIDE, STATS_LOG, STORE_LOG};
 use crate::ntfs_log::{self, RestoredNotifications};
 use crate::reference_journal::ReferenceJournal;
 use crate::stats::StatsSnapshot;
@@ -48,9 +51,18 @@ pub struct Restoration {
 }
 
 impl Restoration {
-    /// Puts everything in its place if the previous start died while it was setting files aside.
+    /// Puts everything in its place if the previous start died while it was setting files aside, or a server while it was
+    /// replacing them.
     pub fn begin(files: Arc<dyn Files>, directory: &Path) -> Result<Self, RestoreError> {
-        let recovered = take_back(files.as_ref(), directory)?;
+        for name in [MESSAGES_LOG, NTFS_LOG, STATS_LOG, SETTING_ASIDE] {
+            let path = directory.join(name);
+            recover(files.as_ref(), &path)?;
+            remove_leftovers(files.as_ref(), &path)?;
+        }
+        for name in [STORE_LOG, METRICS] {
+            remove_leftovers(files.as_ref(), &directory.join(name))?;
+        }
+        let recovered = take_back(&files, directory)?;
         Ok(Self { files, directory: directory.to_path_buf(), read: Vec::new(), recovered })
     }
 
@@ -62,7 +74,7 @@ impl Restoration {
     /// The `.bak` of a messages file that the reference set aside in a start that failed afterwards: notifications are
     /// still waiting, and the messages saved with them are not. The operator should be told to rename it.
     pub fn stranded_messages(&self) -> Result<Option<PathBuf>, RestoreError> {
-        let messages = self.directory.join(MESSAGES_LOG);
+        let messages = place(self.files.as_ref(), &self.directory, MESSAGES_LOG)?;
         let backup = with_suffix(&messages, BACKUP);
         let stranded = !exists(self.files.as_ref(), &messages)?
             && exists(self.files.as_ref(), &backup)?
@@ -103,12 +115,12 @@ impl Restoration {
         self.restore(NTFS_LOG, |reader| ntfs_log::restore(reader, oldest, skip_warnings))
     }
 
-    /// Statistics, if they were saved.
+    /// Statistics, if they were saved. An empty file, which is left where it is mounted by itself, has none.
     pub fn statistics(&mut self) -> Result<Option<StatsSnapshot>, RestoreError> {
         self.restore(STATS_LOG, |mut reader| {
             let mut content = Vec::new();
             reader.read_to_end(&mut content)?;
-            stats_log::parse(&content).map(Some)
+            if content.is_empty() { Ok(None) } else { stats_log::parse(&content).map(Some) }
         })
     }
 
@@ -120,14 +132,20 @@ impl Restoration {
         }
         let files = self.files.as_ref();
         let list = self.directory.join(SETTING_ASIDE);
-        let mut file = AtomicFile::create(self.files.clone(), &list)?;
+        let mut lines: Vec<_> = self.read.iter().map(|name| (*name).to_owned()).collect();
+        write_list(&self.files, &list, &lines)?;
         for name in &self.read {
-            file.write(|out| out.extend_from_slice(format!("{name}\n").as_bytes()))?;
-        }
-        file.commit()?;
-        for name in &self.read {
-            let path = self.directory.join(name);
-            rename(files, &path, &with_suffix(&path, BACKUP))?;
+            let path = place(files, &self.directory, name)?;
+            let backup = with_suffix(&path, BACKUP);
+            match files.rename(&path, &backup) {
+                Err(error) if is_held(&error) && *name != REFERENCE_JOURNAL => {
+                    copy(&self.files, &path, &backup)?;
+                    lines.push(copied(name));
+                    write_list(&self.files, &list, &lines)?;
+                    empty(files, &path)?;
+                }
+                renamed => renamed.map_err(FileError::on("rename", &path))?,
+            }
         }
         Ok(remove_list(files, &list)?)
     }
@@ -148,7 +166,30 @@ impl Restoration {
     }
 }
 
-fn take_back(files: &dyn Files, directory: &Path) -> Result<Vec<PathBuf>, FileError> {
+/// The file itself, if its name is a symbolic link. The journal of the reference is a directory, whose link is renamed.
+fn place(files: &dyn Files, directory: &Path, name: &str) -> Result<PathBuf, FileError> {
+    let path = directory.join(name);
+    if name == REFERENCE_JOURNAL {
+        return Ok(path);
+    }
+    Ok(files.destination(&path).map_err(FileError::on("read", &path))?.path)
+}
+
+/// The line of a file whose `.bak` is a complete copy, while the file itself may be empty.
+fn copied(name: &str) -> String {
+    format!("{name} copied")
+}
+
+fn write_list(files: &Arc<dyn Files>, list: &Path, lines: &[String]) -> Result<(), FileError> {
+    let mut file = AtomicFile::create(Arc::clone(files), list)?;
+    for line in lines {
+        file.write(|out| out.extend_from_slice(format!("{line}\n").as_bytes()))?;
+    }
+    file.commit()
+}
+
+fn take_back(shared: &Arc<dyn Files>, directory: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let files = shared.as_ref();
     let list = directory.join(SETTING_ASIDE);
     if !exists(files, &list)? {
         return Ok(Vec::new());
@@ -158,11 +199,14 @@ fn take_back(files: &dyn Files, directory: &Path) -> Result<Vec<PathBuf>, FileEr
     file.read_to_end(&mut names).map_err(FileError::on("read", &list))?;
     let mut recovered = Vec::new();
     for name in [MESSAGES_LOG, REFERENCE_JOURNAL, NTFS_LOG, STATS_LOG] {
-        let path = directory.join(name);
+        let path = place(files, directory, name)?;
         let backup = with_suffix(&path, BACKUP);
-        let listed = names.split(|&b| b == b'\n').any(|line| line == name.as_bytes());
-        if listed && !exists(files, &path)? && exists(files, &backup)? {
-            rename(files, &backup, &path)?;
+        let is_listed = |wanted: &str| names.split(|&b| b == b'\n').any(|line| line == wanted.as_bytes());
+        if is_listed(&copied(name)) {
+            copy(shared, &backup, &path)?;
+            recovered.push(path);
+        } else if is_listed(name) && !exists(files, &path)? && exists(files, &backup)? {
+            files.rename(&backup, &path).map_err(FileError::on("rename", &backup))?;
             recovered.push(path);
         }
     }
@@ -179,8 +223,4 @@ fn remove_list(files: &dyn Files, list: &Path) -> Result<(), FileError> {
 
 fn exists(files: &dyn Files, path: &Path) -> Result<bool, FileError> {
     files.exists(path).map_err(FileError::on("look for", path))
-}
-
-fn rename(files: &dyn Files, from: &Path, to: &Path) -> Result<(), FileError> {
-    files.rename(from, to).map_err(FileError::on("rename", from))
 }

@@ -7,7 +7,8 @@
 //! | `….bak` | incomplete log of a start that died while compacting |
 //! | `….<ISO 8601 UTC>` | the log before a compaction, rotated |
 //! | `….rejected` | lines that did not parse, appended at each start that finds some |
-//! | `….new` | a log being written; never read |
+//! | `….<process>-<number>.new` | a log being written; never read |
+//! | `….complete` | the log, if one that is mounted by itself could not be rewritten completely |
 
 mod backups;
 mod compaction;
@@ -27,8 +28,7 @@ use crate::append_file::AppendFile;
 use crate::atomic_file::sync_parent;
 use crate::error::FileError;
 use crate::files::Files;
-use crate::names::STORE_LOG;
-use compaction::{Compacted, start_path};
+use compaction::{Compacted, SwapEnd, start_path};
 
 /// Why the log cannot be used.
 #[derive(Debug, Error)]
@@ -72,7 +72,8 @@ pub struct CompactionReport {
 /// The open log. One owner; every method blocks on the disk.
 pub struct StoreLog {
     files: Arc<dyn Files>,
-    directory: PathBuf,
+    /// Where the log belongs. What is appended to is beside it as long as it cannot be rewritten.
+    place: PathBuf,
     log: AppendFile,
     /// A sync failed: what it covered may be lost although later syncs succeed.
     sync_lost: bool,
@@ -83,8 +84,8 @@ pub struct StoreLog {
 }
 
 impl StoreLog {
-    fn new(files: Arc<dyn Files>, directory: &Path, log: AppendFile) -> Self {
-        Self { files, directory: directory.to_path_buf(), log, sync_lost: false, names_unsynced: false, generation: 0 }
+    fn new(files: Arc<dyn Files>, place: &Path, log: AppendFile) -> Self {
+        Self { files, place: place.to_path_buf(), log, sync_lost: false, names_unsynced: false, generation: 0 }
     }
 
     /// Where the log is.
@@ -125,8 +126,9 @@ impl StoreLog {
         Ok(())
     }
 
-    fn go_on_after_failed_swap(&self, path: &Path) -> Result<(), FileError> {
-        let (files, start) = (self.files.as_ref(), start_path(path));
+    fn go_on_after_failed_swap(&self) -> Result<(), FileError> {
+        let (files, path) = (self.files.as_ref(), self.place.as_path());
+        let start = start_path(path);
         if files.exists(&start).map_err(FileError::on("look for", &start))? {
             // An earlier compaction failed half-way: this is the log that is appended to.
             files.rename(&start, path).map_err(FileError::on("rename", &start))?;
@@ -134,14 +136,16 @@ impl StoreLog {
         Ok(())
     }
 
-    fn swap(&mut self, compacted: Compacted, path: &Path, now: SystemTime) -> Result<CompactionReport, StoreLogError> {
-        let files = self.files.as_ref();
-        let swapped = compacted.swap(files, path, now)?;
+    fn swap(&mut self, compacted: Compacted, now: SystemTime) -> Result<CompactionReport, StoreLogError> {
+        let swapped = compacted.swap(&self.files, &self.place, self.log.path(), now)?;
         self.log = swapped.log;
         self.generation += 1;
         self.sync_lost = false;
-        self.names_unsynced = swapped.synced.is_err();
-        let (removed, rotation_error) = match backups::rotate(files, &self.directory, STORE_LOG, now) {
+        self.names_unsynced = !matches!(swapped.end, SwapEnd::Done);
+        if let SwapEnd::Beside(error) = swapped.end {
+            return Err(error.into());
+        }
+        let (removed, rotation_error) = match backups::rotate(self.files.as_ref(), &self.place, now) {
             Ok(removed) => (removed, None),
             Err(error) => (Vec::new(), Some(error)),
         };
@@ -156,6 +160,7 @@ mod tests {
     use crate::files::faulty::{Fault, Faults, FaultyFiles, Operation};
     use crate::log_record::LogRecord;
     use crate::log_record::samples::plain_queue;
+    use crate::names::STORE_LOG;
     use crate::record::QueueStatus;
 
     struct Place {

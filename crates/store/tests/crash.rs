@@ -321,3 +321,60 @@ fn messages_that_the_reference_stranded_are_noticed() {
     assert_eq!(stranded(&disk), Some(backup));
     assert_eq!(disk.content(&log_path()), None);
 }
+
+/// Files that cannot be renamed, because each is mounted by itself.
+fn mounted(disk: &SimulatedDisk) {
+    for name in [STORE_LOG, MESSAGES_LOG, NTFS_LOG, STATS_LOG] {
+        disk.mount(&state().join(name));
+    }
+}
+
+#[test]
+fn a_mounted_log_is_rewritten_wherever_that_is_stopped() {
+    let disk = || {
+        let disk = disk_with(&[(STORE_LOG, &log())]);
+        mounted(&disk);
+        disk
+    };
+    let rewritten = disk();
+    open(&rewritten);
+    assert_ne!(rewritten.content(&log_path()).unwrap(), log(), "it is compacted in its place");
+    stop_everywhere(disk, synced_session, |found, promised, _| {
+        mounted(found);
+        for _ in 0..2 {
+            let kept: Vec<_> = open(found).replayed.queues.iter().map(|queue| queue.recipient_id).collect();
+            let before = logged_queues().into_iter().map(|queue| queue.recipient_id);
+            assert!(before.chain(promised.iter().copied()).all(|id| kept.contains(&id)));
+            assert!(kept.len() <= logged_queues().len() + promised.len() + 1, "nothing comes from nowhere");
+        }
+    });
+}
+
+#[test]
+fn mounted_files_of_a_stop_are_restored_once_wherever_the_start_is_stopped() {
+    let disk = || {
+        let disk = SimulatedDisk::new();
+        assert!(save(&disk, 3) && take_over(&disk));
+        for name in [MESSAGES_LOG, NTFS_LOG, STATS_LOG] {
+            let files: &dyn Files = &disk;
+            files.create(&state().join(name)).unwrap().sync().unwrap();
+        }
+        disk.sync_directory(state()).unwrap();
+        mounted(&disk);
+        assert!(save(&disk, 2));
+        disk
+    };
+    assert_eq!(restored(&disk()), (2, 1, true));
+    stop_everywhere(disk, take_over, |found, serving, _| {
+        mounted(found);
+        let found_again = restored(found);
+        let nothing = (0, 0, false);
+        assert!(found_again == (2, 1, true) || found_again == nothing && (*serving || are_set_aside(found)));
+        assert!(!serving || found_again == nothing, "what is served already is not restored again");
+    });
+}
+
+fn are_set_aside(disk: &SimulatedDisk) -> bool {
+    let backup = disk.content(&state().join(format!("{MESSAGES_LOG}.bak"))).unwrap_or_default();
+    backup.split(|byte| *byte == b'\n').count() == 3
+}

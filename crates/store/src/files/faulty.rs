@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::{Files, LogFile, ReadAt, SlotFile};
+use super::{Access, Aside, Destination, Files, LogFile, ReadAt, SlotFile};
 
 /// What may fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,6 +183,21 @@ impl Files for FaultyFiles {
         self.faults.check(Operation::Open)?;
         let inner = self.inner.open_slots(path)?;
         Ok(Box::new(FaultySlots { inner, faults: self.faults.clone() }))
+    }
+
+    fn destination(&self, path: &Path) -> io::Result<Destination> {
+        self.inner.destination(path)
+    }
+
+    fn create_aside(&self, aside: &Path, replaced: &Path, access: Access) -> io::Result<Aside> {
+        self.faults.check(Operation::Open)?;
+        let Aside { file, is_alike } = self.inner.create_aside(aside, replaced, access)?;
+        Ok(Aside { file: self.wrap(file), is_alike })
+    }
+
+    fn rewrite(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
+        self.faults.check(Operation::Open)?;
+        self.inner.rewrite(path).map(|file| self.wrap(file))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Files, LogFile, ReadAt, SlotFile};
+use super::{Access, Aside, Destination, Files, Found, LogFile, ReadAt, SlotFile};
 
 type Names = BTreeMap<PathBuf, usize>;
 
@@ -18,6 +18,8 @@ pub struct SimulatedDisk(Arc<Mutex<Contents>>);
 struct Contents {
     files: Vec<Content>,
     names: Names,
+    /// Files that are mounted by themselves: they cannot be renamed, replaced or removed.
+    mounted: Vec<PathBuf>,
     /// Names after the last sync of the directory, then after each change since.
     history: Vec<Names>,
     /// Changing operations that still succeed; `None`: all.
@@ -61,6 +63,11 @@ impl SimulatedDisk {
             contents.history = vec![contents.names.clone()];
         }
         disk
+    }
+
+    /// The file of this name is mounted by itself from now on; on disks that are found afterwards it is not.
+    pub fn mount(&self, path: &Path) {
+        self.lock().mounted.push(path.to_path_buf());
     }
 
     /// After `operations` more changes every operation fails: the process was killed or the power failed.
@@ -138,6 +145,14 @@ impl Contents {
         self.history.push(self.names.clone());
     }
 
+    fn free(&self, path: &Path) -> io::Result<()> {
+        if self.mounted.iter().any(|mounted| mounted == path) {
+            Err(io::ErrorKind::ResourceBusy.into())
+        } else {
+            Ok(())
+        }
+    }
+
     fn find(&self, path: &Path) -> io::Result<usize> {
         self.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
@@ -194,8 +209,31 @@ impl Files for SimulatedDisk {
         Ok(Box::new(SimulatedFile { disk: self.clone(), file }))
     }
 
+    fn destination(&self, path: &Path) -> io::Result<Destination> {
+        let found = if self.exists(path)? { Found::File } else { Found::Nothing };
+        Ok(Destination { path: path.to_path_buf(), found })
+    }
+
+    fn create_aside(&self, aside: &Path, _: &Path, _: Access) -> io::Result<Aside> {
+        if self.exists(aside)? {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        Ok(Aside { file: self.create(aside)?, is_alike: true })
+    }
+
+    fn rewrite(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
+        let mut contents = self.lock();
+        contents.change()?;
+        let file = contents.find(path)?;
+        contents.files[file].current.clear();
+        drop(contents);
+        Ok(Box::new(SimulatedFile { disk: self.clone(), file }))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut contents = self.lock();
+        contents.free(from)?;
+        contents.free(to)?;
         contents.change()?;
         let file = contents.find(from)?;
         contents.names.remove(from);
@@ -206,6 +244,7 @@ impl Files for SimulatedDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut contents = self.lock();
+        contents.free(path)?;
         contents.change()?;
         contents.find(path)?;
         contents.names.remove(path);

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::atomic_file::with_suffix;
 use crate::error::FileError;
-use crate::files::Files;
+use crate::files::{Files, directory_of};
 use crate::timestamp;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -28,15 +28,12 @@ pub(super) fn free_name(files: &dyn Files, log: &Path, now: SystemTime) -> Resul
     }
 }
 
-/// Removes old backups of `log`, which is in `directory`, and tells which.
-pub(super) fn rotate(
-    files: &dyn Files,
-    directory: &Path,
-    log: &str,
-    now: SystemTime,
-) -> Result<Vec<PathBuf>, FileError> {
+/// Removes old backups of `log` and tells which.
+pub(super) fn rotate(files: &dyn Files, log: &Path, now: SystemTime) -> Result<Vec<PathBuf>, FileError> {
+    let directory = directory_of(log);
+    let log = log.file_name().unwrap_or_default().to_string_lossy();
     let names = files.list(directory).map_err(FileError::on("list", directory))?;
-    let times = names.iter().filter_map(|name| backup_time(name.to_str()?, log)).collect();
+    let times = names.iter().filter_map(|name| backup_time(name.to_str()?, &log)).collect();
     let mut removed = Vec::new();
     for time in outdated(times, now) {
         let path = directory.join(format!("{log}.{}", timestamp::format(time)));
@@ -73,7 +70,7 @@ mod tests {
         let directory = Path::new("/state");
         let paths: Vec<_> = names.iter().map(|name| directory.join(name)).collect();
         let disk = SimulatedDisk::with_files(paths.iter().map(|path| (path.as_path(), Vec::new())));
-        let removed = rotate(&disk, directory, STORE_LOG, timestamp::parse(NOW).unwrap()).unwrap();
+        let removed = rotate(&disk, &directory.join(STORE_LOG), timestamp::parse(NOW).unwrap()).unwrap();
         assert_eq!(disk.paths().len() + removed.len(), names.len());
         removed
             .iter()

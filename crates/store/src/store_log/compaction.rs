@@ -11,6 +11,9 @@
 //!
 //! The directory is synced after each. Nothing is appended to the compacted log before the last step, so that
 //! `….start` is always at least as complete; the reference recovers from it by the same rule.
+//!
+//! A log that is mounted by itself cannot be renamed. Its content is copied to `….<time>`, and then it is rewritten in its place, as
+//! every file that is mounted: until that is done `….complete` is the log.
 
 use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
@@ -19,6 +22,7 @@ use std::time::SystemTime;
 
 use super::backups;
 use crate::append_file::AppendFile;
+use crate::atomic_file::moves::{complete_path, copy, is_held, overwrite_with};
 use crate::atomic_file::{AtomicFile, sync_parent, with_suffix};
 use crate::error::FileError;
 use crate::files::{Files, LogFile};
@@ -39,8 +43,23 @@ pub(super) struct Compacted {
 pub(super) struct Swapped {
     pub(super) log: AppendFile,
     pub(super) backup: PathBuf,
-    /// Failing, the names may be the old ones after a loss of power.
-    pub(super) synced: Result<(), FileError>,
+    pub(super) end: SwapEnd,
+}
+
+/// How far the compacted log came.
+pub(super) enum SwapEnd {
+    /// It is the log.
+    Done,
+    /// It is the log, but the names may be the old ones after a loss of power.
+    Unsynced(FileError),
+    /// It is beside a log that could not be rewritten, counts instead of it, and is appended to.
+    Beside(FileError),
+}
+
+impl SwapEnd {
+    fn of(synced: Result<(), FileError>) -> Self {
+        synced.map_or_else(Self::Unsynced, |()| Self::Done)
+    }
 }
 
 impl Compacted {
@@ -89,14 +108,26 @@ impl Compacted {
         files.remove(&self.path).map_err(FileError::on("remove", &self.path))
     }
 
-    /// Puts it in place. After an error the old log is what the next start reads, and what an open handle of it
-    /// still appends to.
-    pub(super) fn swap(self, files: &dyn Files, log: &Path, now: SystemTime) -> Result<Swapped, FileError> {
+    /// Puts it in place of `log`, whose content is in `current`. After an error the old log is what the next start reads, and
+    /// what an open handle of it still appends to.
+    pub(super) fn swap(
+        self,
+        files: &Arc<dyn Files>,
+        log: &Path,
+        current: &Path,
+        now: SystemTime,
+    ) -> Result<Swapped, FileError> {
         let start = start_path(log);
-        let backup = backups::free_name(files, log, now)?;
+        let backup = backups::free_name(files.as_ref(), log, now)?;
+        // Whatever can fail without having changed anything comes first.
+        self.file.length().map_err(FileError::on("read the length of", &self.path))?;
+        match files.rename(log, &start) {
+            Err(error) if is_held(&error) => return self.rewrite(files, log, current, backup),
+            renamed => renamed.map_err(FileError::on("rename", log))?,
+        }
+        let files = files.as_ref();
         let appending = AppendFile::of(self.file, log)?;
         let rename = |from: &Path, to: &Path| files.rename(from, to).map_err(FileError::on("rename", from));
-        rename(log, &start)?;
         let renamed = sync_parent(files, log)
             .and_then(|()| rename(&self.path, log))
             .and_then(|()| sync_parent(files, log))
@@ -106,6 +137,29 @@ impl Compacted {
             let _ = rename(&start, log);
             return Err(error);
         }
-        Ok(Swapped { log: appending, backup, synced: sync_parent(files, log) })
+        Ok(Swapped { log: appending, backup, end: SwapEnd::of(sync_parent(files, log)) })
+    }
+
+    /// The same for a log that is mounted by itself.
+    fn rewrite(
+        self,
+        files: &Arc<dyn Files>,
+        log: &Path,
+        current: &Path,
+        backup: PathBuf,
+    ) -> Result<Swapped, FileError> {
+        copy(files, current, &backup)?;
+        let files = files.as_ref();
+        let complete = complete_path(log);
+        let beside = AppendFile::of(self.file, &complete)?;
+        files.rename(&self.path, &complete).map_err(FileError::on("rename", &self.path))?;
+        let rewritten = sync_parent(files, log)
+            .and_then(|()| overwrite_with(files, log, &complete, true))
+            .and_then(|()| AppendFile::open(files, log))
+            .and_then(|log| files.remove(&complete).map(|()| log).map_err(FileError::on("remove", &complete)));
+        Ok(match rewritten {
+            Ok(appending) => Swapped { log: appending, backup, end: SwapEnd::of(sync_parent(files, log)) },
+            Err(error) => Swapped { log: beside, backup, end: SwapEnd::Beside(error) },
+        })
     }
 }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::compaction::{Compacted, start_path};
+use super::compaction::{Compacted, SwapEnd, start_path};
 use super::{StoreLog, StoreLogError, backups};
 use crate::append_file::AppendFile;
-use crate::atomic_file::{sync_parent, with_suffix};
+use crate::atomic_file::moves::{complete_path, copy, is_held, replace};
+use crate::atomic_file::{recover as finish_rewriting, sync_parent, with_suffix};
 use crate::error::FileError;
 use crate::files::Files;
 use crate::names::{BACKUP, STORE_LOG};
@@ -65,14 +66,14 @@ impl StoreLog {
         now: SystemTime,
         damage: Damage,
     ) -> Result<Opened, StoreLogError> {
-        let path = directory.join(STORE_LOG);
-        let mut report = OpenReport::default();
-        recover(files.as_ref(), &path, &mut report)?;
+        let path = place(files.as_ref(), directory)?;
+        let mut report = OpenReport { recovered: finish_rewriting(files.as_ref(), &path)?, ..OpenReport::default() };
+        recover(&files, &path, &mut report)?;
         if !files.exists(&path).map_err(FileError::on("look for", &path))? {
             report.created = true;
             let log = AppendFile::open(files.as_ref(), &path)?;
             sync_parent(files.as_ref(), &path)?;
-            return Ok(Opened { log: StoreLog::new(files, directory, log), replayed: Replayed::default(), report });
+            return Ok(Opened { log: StoreLog::new(files, &path, log), replayed: Replayed::default(), report });
         }
         let replayed = read(files.as_ref(), &path)?;
         if replayed.summary.rejected > 0 {
@@ -82,29 +83,34 @@ impl StoreLog {
             report.rejected = Some(keep_rejected(files.as_ref(), &path)?);
         }
         let log = compact(&files, &path, &replayed, now, &mut report)?;
-        match backups::rotate(files.as_ref(), directory, STORE_LOG, now) {
+        match backups::rotate(files.as_ref(), &path, now) {
             Ok(removed) => report.removed = removed,
             Err(error) => report.rotation_error = Some(error),
         }
-        Ok(Opened { log: StoreLog::new(files, directory, log), replayed, report })
+        Ok(Opened { log: StoreLog::new(files, &path, log), replayed, report })
     }
 
     /// Reads what the log of `directory` says and changes nothing, for checks. The log of an interrupted start is read
-    /// from its `.start`; no log is an empty one.
+    /// from its `.start` or `.complete`; no log is an empty one.
     pub fn read(files: &dyn Files, directory: &Path) -> Result<Replayed, StoreLogError> {
-        let path = directory.join(STORE_LOG);
-        match read(files, &start_path(&path)) {
-            Err(error) if error.is_not_found() => {}
-            result => return Ok(result?),
+        let path = place(files, directory)?;
+        for path in [start_path(&path), complete_path(&path), path] {
+            match read(files, &path) {
+                Err(error) if error.is_not_found() => {}
+                result => return Ok(result?),
+            }
         }
-        match read(files, &path) {
-            Err(error) if error.is_not_found() => Ok(Replayed::default()),
-            result => Ok(result?),
-        }
+        Ok(Replayed::default())
     }
 }
 
-fn recover(files: &dyn Files, path: &Path, report: &mut OpenReport) -> Result<(), FileError> {
+/// The log may be a symbolic link: everything that is made beside it is made beside what that leads to.
+fn place(files: &dyn Files, directory: &Path) -> Result<PathBuf, FileError> {
+    let path = directory.join(STORE_LOG);
+    Ok(files.destination(&path).map_err(FileError::on("read", &path))?.path)
+}
+
+fn recover(files: &Arc<dyn Files>, path: &Path, report: &mut OpenReport) -> Result<(), FileError> {
     let exists = |path: &Path| files.exists(path).map_err(FileError::on("look for", path));
     let start = start_path(path);
     if !exists(&start)? {
@@ -112,12 +118,14 @@ fn recover(files: &dyn Files, path: &Path, report: &mut OpenReport) -> Result<()
     }
     if exists(path)? {
         let incomplete = with_suffix(path, BACKUP);
-        files.rename(path, &incomplete).map_err(FileError::on("rename", path))?;
+        match files.rename(path, &incomplete) {
+            Err(error) if is_held(&error) => copy(files, path, &incomplete)?,
+            renamed => renamed.map_err(FileError::on("rename", path))?,
+        }
         report.incomplete = Some(incomplete);
     }
-    files.rename(&start, path).map_err(FileError::on("rename", &start))?;
     report.recovered = true;
-    sync_parent(files, path)
+    replace(files.as_ref(), &start, path, true, true)
 }
 
 fn read(files: &dyn Files, path: &Path) -> Result<Replayed, FileError> {
@@ -158,8 +166,11 @@ fn compact(
         return AppendFile::open(files.as_ref(), path);
     }
     let compacted = Compacted::write(files, path, &replayed.services, &replayed.queues)?;
-    let swapped = compacted.swap(files.as_ref(), path, now)?;
-    swapped.synced?;
+    let swapped = compacted.swap(files, path, path, now)?;
+    match swapped.end {
+        SwapEnd::Done => {}
+        SwapEnd::Unsynced(error) | SwapEnd::Beside(error) => return Err(error),
+    }
     report.backup = Some(swapped.backup);
     Ok(swapped.log)
 }

@@ -12,7 +12,6 @@ use super::compaction::Compacted;
 use super::{CompactionReport, StoreLog, StoreLogError};
 use crate::error::FileError;
 use crate::files::Files;
-use crate::names::STORE_LOG;
 use crate::replay::replay;
 
 /// Bytes copied at a time.
@@ -53,7 +52,7 @@ impl StoreLog {
     /// What is in the log now.
     pub fn plan_compaction(&self) -> Result<CompactionPlan, FileError> {
         let (files, path) = (Arc::clone(&self.files), self.path().to_path_buf());
-        self.go_on_after_failed_swap(&path)?;
+        self.go_on_after_failed_swap()?;
         let log = files.open(&path).map_err(FileError::on("read", &path))?;
         Ok(CompactionPlan { files, path, log, length: self.length(), generation: self.generation })
     }
@@ -65,13 +64,13 @@ impl StoreLog {
         draft: CompactionDraft,
         now: SystemTime,
     ) -> Result<CompactionReport, StoreLogError> {
-        let path = self.directory.join(STORE_LOG);
+        let path = self.path().to_path_buf();
         let CompactionDraft { mut compacted, length, generation } = draft;
         if generation != self.generation {
             compacted.discard(self.files.as_ref())?;
             return Err(StoreLogError::Replaced { path });
         }
-        self.go_on_after_failed_swap(&path)?;
+        self.go_on_after_failed_swap()?;
         let log = self.files.open_read_at(&path).map_err(FileError::on("read", &path))?;
         let (mut position, end) = (length, self.length());
         while position < end {
@@ -82,7 +81,7 @@ impl StoreLog {
             position += size as u64;
         }
         compacted.sync()?;
-        self.swap(compacted, &path, now)
+        self.swap(compacted, now)
     }
 
     /// Removes the log from before an earlier compaction.
