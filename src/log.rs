@@ -1,6 +1,7 @@
 //! The log on standard error, `[LEVEL 2026-11-23 12:34:56 +0000] text`, and plain lines among it on standard output
 //! (operations.md §5).
 
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::str::FromStr;
 
@@ -128,8 +129,36 @@ fn header(
     line.start_whitespace()?;
     write!(line, " ")?;
     line.start_msg()?;
-    write!(line, "{}", record.msg())?;
+    write!(line, "{}", Visible(record.msg()))?;
     Ok(true)
+}
+
+/// A message in which nothing can command the terminal or pass for another line of the log, whoever chose the words.
+struct Visible<'a>(&'a fmt::Arguments<'a>);
+
+impl fmt::Display for Visible<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(Escaping(f), "{}", self.0)
+    }
+}
+
+struct Escaping<'a, 'f>(&'a mut fmt::Formatter<'f>);
+
+impl fmt::Write for Escaping<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for part in text.split_inclusive(is_invisible) {
+            let visible = part.trim_end_matches(is_invisible);
+            self.0.write_str(visible)?;
+            write!(self.0, "{}", part[visible.len()..].escape_default())?;
+        }
+        Ok(())
+    }
+}
+
+/// Control characters, and those that change the direction of the text.
+fn is_invisible(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -142,5 +171,12 @@ mod tests {
             ["trace", "debug", "info", "note", "warn", "error"].iter().map(|word| word.parse().unwrap()).collect();
         assert!(levels.is_sorted());
         assert!("INFO".parse::<Level>().is_err());
+    }
+
+    #[test]
+    fn messages_cannot_command_a_terminal() {
+        let visible = |text: &str| Visible(&format_args!("{text}")).to_string();
+        assert_eq!(visible("příliš žluťoučký kůň 🐎"), "příliš žluťoučký kůň 🐎");
+        assert_eq!(visible("a\x1b[2J\nb\u{9b}c\u{202e}\0"), "a\\u{1b}[2J\\nb\\u{9b}c\\u{202e}\\u{0}");
     }
 }

@@ -73,7 +73,8 @@ fn uri(shown: &str) -> io::Result<String> {
     loop {
         let answer = ask(&format!("Enter server source code URI ({shown}): "))?;
         let uri = if answer.is_empty() { shown } else { &answer };
-        if uri.starts_with("http://") || uri.starts_with("https://") {
+        let scheme = uri.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+        if matches!(scheme.as_deref(), Some("http" | "https")) {
             return Ok(uri.to_owned());
         }
         say!("Invalid source code. Enter a URI that begins with http:// or https://");

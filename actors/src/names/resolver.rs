@@ -76,7 +76,8 @@ impl Resolver {
     /// A resolver whose certificate must be issued by an authority that this machine trusts.
     /// `requests` is how many there may be at a time; further ones wait, within their time limit.
     pub fn new(settings: &Names, requests: usize, logger: &Logger) -> Result<Self, InvalidResolver> {
-        let needs_roots = settings.endpoint.starts_with("https:");
+        let needs_roots =
+            settings.endpoint.split(':').next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
         let roots = if needs_roots { trusted_roots(logger) } else { RootCertStore::empty() };
         Self::with_roots(settings, roots, requests, logger)
     }

@@ -98,10 +98,10 @@ fn endpoint(section: &Section<'_>, with_auth: bool) -> Result<String, SettingErr
         return Err(endpoint_error(section, ALLOWED));
     };
     let plain_url = !authority.as_str().contains('@') && !text.contains(['?', '#']) && !authority.host().is_empty();
-    match scheme {
+    match scheme.to_ascii_lowercase().as_str() {
         "https" if plain_url => {}
         "http" if plain_url => {
-            if with_auth && !LOOPBACK.contains(&authority.host()) {
+            if with_auth && !LOOPBACK.iter().any(|host| authority.host().eq_ignore_ascii_case(host)) {
                 let problem = format!("{KEY}: resolver_auth would be sent without TLS to {}", authority.host());
                 return Err(section.error(KEY, problem, "https, or http to localhost, 127.0.0.1, [::1], 0.0.0.0"));
             }

@@ -5,9 +5,9 @@
 /// * full: `simplex:/contact#/?v=…&smp=…` or `https://host/contact#/?v=…&smp=…`
 /// * short: `https://host/a#<key>`, or `simplex:/a#<key>?h=<host>`; `a`, `c`, `g` and `r` are kinds of contacts
 pub(super) fn is_contact_link(link: &str) -> bool {
-    let (server_in_link, path) = match link.strip_prefix("simplex:/") {
+    let (server_in_link, path) = match after_scheme(link, "simplex:/") {
         Some(path) => (false, path),
-        None => match link.strip_prefix("https://").and_then(|rest| rest.split_once('/')) {
+        None => match after_scheme(link, "https://").and_then(|rest| rest.split_once('/')) {
             Some((host, path)) if is_host(host) => (true, path),
             _ => return false,
         },
@@ -18,6 +18,12 @@ pub(super) fn is_contact_link(link: &str) -> bool {
         "a" | "c" | "g" | "r" => is_short(fragment, server_in_link),
         _ => false,
     }
+}
+
+/// What follows the scheme, which may be in any case.
+fn after_scheme<'a>(link: &'a str, scheme: &str) -> Option<&'a str> {
+    let (begin, rest) = link.split_at_checked(scheme.len())?;
+    begin.eq_ignore_ascii_case(scheme).then_some(rest)
 }
 
 fn is_host(text: &str) -> bool {
@@ -55,6 +61,8 @@ mod tests {
             "https://smp.example.org/a#Zm9vYmFyYmF6Zm9vYmFyYmF6Zm9vYmFyYmF6Zm9vYmE",
             "https://smp.example.org:444/g/#Zm9v",
             "simplex:/c#Zm9v?h=smp.example.org,abc.onion&p=5224&c=YmFy",
+            "HTTPS://smp.example.org/a#Zm9v",
+            "Simplex:/c#Zm9v?h=smp.example.org",
         ] {
             assert!(is_contact_link(link), "{link}");
         }

@@ -299,6 +299,8 @@ fn names_need_a_safe_endpoint() {
         ("resolver_endpoint = http://r.example.org:8080/v1", "http://r.example.org:8080/v1"),
         ("resolver_endpoint = http://[::1]:8080\nresolver_auth = BEARER token", "http://[::1]:8080"),
         ("resolver_endpoint = http://localhost\nresolver_auth = basic a:b", "http://localhost"),
+        ("resolver_endpoint = HTTP://LocalHost\nresolver_auth = basic a:b", "HTTP://LocalHost"),
+        ("resolver_endpoint = HTTPS://r.example.org", "HTTPS://r.example.org"),
         ("resolver_endpoint = http://127.0.0.1\nresolver_auth = basic a:b", "http://127.0.0.1"),
         ("resolver_endpoint = http://0.0.0.0\nresolver_auth = basic a:b", "http://0.0.0.0"),
     ] {

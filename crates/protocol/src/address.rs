@@ -51,17 +51,24 @@ impl FromStr for KeyHash {
     }
 }
 
+/// What addresses begin with.
+const SCHEME: &str = "smp://";
+
 /// Bytes of the longest host: it travels as a short string.
 const MAX_HOST: usize = 255;
 
-/// One host of an address (wire.md §6.6), at most 255 bytes as text when it was parsed.
+/// What the names of onion services end in (RFC 7686).
+const ONION: &str = ".onion";
+
+/// One host of an address (wire.md §6.6), at most 255 bytes as text when it was parsed. Names are in lower case: DNS and onion
+/// services know no other (RFC 4343), and two spellings of a name are one host.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Host {
     /// IPv4 literal.
     V4(Ipv4Addr),
     /// IPv6 literal; in brackets as text.
     V6(Ipv6Addr),
-    /// Onion service: lower-case letters and digits, then `.onion`.
+    /// Onion service: letters and digits, then `.onion`.
     Onion(String),
     /// Any other name.
     Domain(String),
@@ -77,7 +84,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// Accepts IPv6 literals with and without brackets.
+/// Accepts IPv6 literals with and without brackets, and names in any case.
 impl FromStr for Host {
     type Err = AddressError;
 
@@ -93,17 +100,23 @@ impl FromStr for Host {
         if text.len() > MAX_HOST {
             return invalid();
         }
-        let label = text.bytes().take_while(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()).count();
-        match text[label..].strip_prefix(".onion") {
-            Some("") if label > 0 => return Ok(Self::Onion(text.to_owned())),
-            None if text.strip_suffix(".onion").is_none() => {}
-            _ => return invalid(),
+        let name = text.to_ascii_lowercase();
+        let label = name.bytes().take_while(u8::is_ascii_alphanumeric).count();
+        if label > 0 && name[label..] == *ONION {
+            return Ok(Self::Onion(name));
         }
-        if text.is_empty() || text.contains([':', '#', ',', ';', '/', '[', ']', '@', ' ', '\t', '\r', '\n']) {
+        // Whatever looks like an onion service must not get to DNS, with a dot at its end or without.
+        let looks_like_onion = name[label..].starts_with(ONION) || name.trim_end_matches('.').ends_with(ONION);
+        if name.is_empty() || looks_like_onion || name.chars().any(is_forbidden) {
             return invalid();
         }
-        Ok(Self::Domain(text.to_owned()))
+        Ok(Self::Domain(name))
     }
+}
+
+/// Whether no name has this character. Control characters would be commands to the terminal that shows a log.
+fn is_forbidden(character: char) -> bool {
+    character.is_control() || character.is_whitespace() || [':', '#', ',', ';', '/', '[', ']', '@'].contains(&character)
 }
 
 /// A relay's address. Its text contains the password, so it is not for logs; `Debug` hides it.
@@ -144,7 +157,7 @@ pub enum AddressError {
 
 impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "smp://{}", self.key_hash)?;
+        write!(f, "{SCHEME}{}", self.key_hash)?;
         if let Some(password) = &self.password {
             write!(f, ":{}", password.expose())?;
         }
@@ -159,7 +172,8 @@ impl FromStr for ServerAddress {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let rest = text.strip_prefix("smp://").ok_or(AddressError::Scheme)?;
+        let rest = text.split_at_checked(SCHEME.len()).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(SCHEME));
+        let (_, rest) = rest.ok_or(AddressError::Scheme)?;
         let (credentials, location) = rest.split_once('@').ok_or(AddressError::Shape)?;
         let (key_hash, password) = match credentials.split_once(':') {
             Some((key_hash, password)) => (key_hash, Some(password.parse()?)),
@@ -229,6 +243,12 @@ mod tests {
     }
 
     #[test]
+    fn case_makes_no_difference_to_scheme_and_names() {
+        assert_eq!(parse("SMP://HASH@Smp.Example.ORG,ABC234.Onion"), parse("smp://HASH@smp.example.org,abc234.onion"));
+        assert_eq!(parse("smp://HASH@ABC234.ONION").unwrap().hosts, [Host::Onion("abc234.onion".into())]);
+    }
+
+    #[test]
     fn refuses_everything_else() {
         use AddressError::{Host, Port, Scheme, Shape};
         let long = "a".repeat(MAX_HOST + 1);
@@ -242,7 +262,11 @@ mod tests {
             ("smp://HASH@", Host(String::new())),
             ("smp://HASH@a.org,", Host(String::new())),
             ("smp://HASH@a b", Host("a b".into())),
-            ("smp://HASH@Abc.onion", Host("Abc.onion".into())),
+            ("smp://HASH@x.ABC.ONION", Host("x.ABC.ONION".into())),
+            ("smp://HASH@ABC.ONION.", Host("ABC.ONION.".into())),
+            ("smp://HASH@a\x1b[31m", Host("a\x1b[31m".into())),
+            ("smp://HASH@a\u{9b}31m", Host("a\u{9b}31m".into())),
+            ("smp://HASH@a\0b", Host("a\0b".into())),
             ("smp://HASH@abc.onion.org", Host("abc.onion.org".into())),
             ("smp://HASH@x.abc.onion", Host("x.abc.onion".into())),
             ("smp://HASH@[abc]", Host("[abc]".into())),

@@ -87,12 +87,16 @@ impl RelayAddress {
     }
 }
 
-/// Parses a host as the command has it: once the text starts like an address literal it must be one.
+/// Parses a host as the command has it: once the text starts like an address literal it must be one, and the names of onion
+/// services are in lower case.
 fn parse_host(text: &[u8]) -> Decoded<Host> {
     let text = str::from_utf8(text).map_err(|_| Malformed)?;
-    match parse_ipv4(text) {
-        Some(address) => address.map(Host::V4),
-        None => text.parse().map_err(|_| Malformed),
+    if let Some(address) = parse_ipv4(text) {
+        return address.map(Host::V4);
+    }
+    match text.parse().map_err(|_| Malformed)? {
+        Host::Onion(name) if name != text => Err(Malformed),
+        host => Ok(host),
     }
 }
 
@@ -169,10 +173,25 @@ mod tests {
             assert_eq!(is_name, !text.contains(':') && !text.ends_with("onion") && text != "192.168.0.1", "{text}");
         }
         assert_eq!(parse_host(b"::1"), parse_host(b"[::1]"));
+        assert_eq!(parse_host(b"SMP.Example.org"), parse_host(b"smp.example.org"));
         for text in
             ["192.168.0.0.1", "192.168.0.1x", "", "a b", "a:b", "[::1", "[x]", "ABC.onion", ".onion", "a/b", "a,b"]
         {
             assert_eq!(parse_host(text.as_bytes()), Err(Malformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_looks_like_an_onion_service_is_a_domain() {
+        for text in ["ABC234.ONION", "abc234.Onion", "x.abc234.ONION", "abc234.onion.", "ABC234.ONION."] {
+            assert_eq!(parse_host(text.as_bytes()), Err(Malformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts_have_no_control_characters() {
+        for text in ["a\x1b[2Jb.org", "a\x07.org", "a\0.org", "a\x7f.org", "a\u{9b}2J.org", "a\u{85}b.org"] {
+            assert_eq!(parse_host(text.as_bytes()), Err(Malformed), "{text:?}");
         }
     }
 }
