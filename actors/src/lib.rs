@@ -23,6 +23,7 @@ macro_rules! note {
 }
 
 pub mod activity;
+mod admission;
 mod block_pool;
 pub mod clock;
 pub mod command_kind;
@@ -34,6 +35,7 @@ pub mod expirer;
 pub mod faults;
 mod guard;
 pub mod journal_writer;
+mod limited_log;
 pub mod listener;
 mod machine;
 pub mod metrics;

@@ -1,13 +1,14 @@
 //! A listener: accepts connections on one socket and turns them into sessions.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, SpawnHandle, Supervised, WrapFuture,
 };
-use slog::{Logger, debug, error, info, warn};
+use slog::{Level, Logger, debug, error, info, warn};
 use smp_transport::handshake::ServerHandshake;
 use smp_transport::keep_alive::KeepAlive;
 use smp_transport::listener::{AcceptError, BoundSocket, Listener as Socket};
@@ -16,11 +17,12 @@ use smp_transport::tls::{AcceptedTls, TlsError, TlsServer};
 use smp_transport::websocket::{UpgradeError, WebSocketStream};
 use thiserror::Error;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use crate::admission::{Admission, AdmissionLimits, Place};
 use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
+use crate::limited_log::LimitedLog;
 use crate::services::ServiceRegistrar;
 use crate::session::{Session, SessionContext, Stage};
 use crate::sockets::Transport;
@@ -29,6 +31,12 @@ use crate::web::WebDoor;
 
 /// Between two attempts on a socket that does not work: it may be the machine that recovers.
 const BROKEN_PAUSE: Duration = Duration::from_secs(1);
+/// Connections without a first byte for each handshake that there may be: they hold nothing but a socket.
+const SILENT: usize = 4;
+/// A handshake gives way only after its client was idle for longer than those far away need for an answer.
+const HANDSHAKE_IDLE: Duration = Duration::from_secs(1);
+/// Connections that give way when there are no descriptors left.
+const MAKE_ROOM: usize = 16;
 
 /// What a listener needs besides its socket.
 #[derive(Clone)]
@@ -43,11 +51,13 @@ pub struct ListenerParts {
     pub door: Option<WebDoor>,
     /// Accepts TLS.
     pub tls: Arc<TlsServer>,
+    /// Limit for the first byte of a client.
+    pub first_byte_limit: Duration,
     /// Limit for TLS, and for the WebSocket on top of it where there is one.
     pub tls_limit: Duration,
     /// Terms and limit of the SMP handshake.
     pub handshake: ServerHandshake,
-    /// Handshakes that may be unfinished at a time.
+    /// Handshakes that may be unfinished at a time; half of them of one address.
     pub concurrent_handshakes: usize,
     /// Connections of the whole server.
     pub max_connections: Option<usize>,
@@ -84,14 +94,22 @@ enum SocketState {
 
 struct Acceptor {
     parts: ListenerParts,
-    handshakes: Arc<Semaphore>,
+    /// Of connections whose clients have said nothing.
+    silent: Arc<Admission>,
+    /// Of connections that are not through their handshakes.
+    handshakes: Arc<Admission>,
+    failures: Arc<LimitedLog>,
 }
 
 impl Listener {
     /// A listener that refuses connections until it is opened.
     pub fn new(socket: BoundSocket, parts: ListenerParts) -> Self {
-        let handshakes = Arc::new(Semaphore::new(parts.concurrent_handshakes));
-        let acceptor = Arc::new(Acceptor { parts, handshakes });
+        let admission =
+            |places: usize, idle| Admission::new(AdmissionLimits { places, of_address: places.div_ceil(2), idle });
+        let silent = admission(parts.concurrent_handshakes.saturating_mul(SILENT), Duration::ZERO);
+        let handshakes = admission(parts.concurrent_handshakes, HANDSHAKE_IDLE);
+        let failures = LimitedLog::new(&parts.logger, Level::Warning, "connections not accepted");
+        let acceptor = Arc::new(Acceptor { parts, silent, handshakes, failures });
         Self { socket: SocketState::Bound(socket), acceptor, accepting: None }
     }
 }
@@ -159,12 +177,11 @@ impl Handler<Drain> for Listener {
 impl Acceptor {
     async fn accept_all(self: Arc<Self>, socket: Arc<Socket>) {
         loop {
-            // Beyond the limit connections wait in the system's backlog.
-            let Ok(permit) = Arc::clone(&self.handshakes).acquire_owned().await else { return };
             match socket.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     faults::pass(FaultPoint::Listener, None);
-                    self.accepted(stream, permit);
+                    let place = self.silent.enter(peer.ip()).await;
+                    self.accepted(stream, peer.ip(), place);
                 }
                 Err(error) => self.refused(&error).await,
             }
@@ -173,9 +190,15 @@ impl Acceptor {
 
     async fn refused(&self, error: &AcceptError) {
         let ListenerParts { port, logger, .. } = &self.parts;
+        if matches!(error, AcceptError::Exhausted(_)) {
+            self.silent.make_room(MAKE_ROOM);
+            self.handshakes.make_room(MAKE_ROOM);
+        }
         match error.pause() {
             Some(pause) => {
-                warn!(logger, "port {port}: {error}");
+                if self.failures.allows_line() {
+                    warn!(logger, "port {port}: {error}");
+                }
                 sleep(pause).await;
             }
             None => {
@@ -185,7 +208,7 @@ impl Acceptor {
         }
     }
 
-    fn accepted(self: &Arc<Self>, stream: TcpStream, permit: OwnedSemaphorePermit) {
+    fn accepted(self: &Arc<Self>, stream: TcpStream, address: IpAddr, place: Place) {
         let full = self.parts.max_connections.is_some_and(|most| self.parts.sessions.sessions.len() >= most);
         if full {
             return;
@@ -193,16 +216,30 @@ impl Acceptor {
         let this = Arc::clone(self);
         let connection = OpenConnection::accepted(&self.parts.port_stats);
         // Without a task the server ends, and the connection with it.
-        let _ = self.parts.sessions.sessions.run(Stage::Handshake, |place| async move {
-            let _kept = (place, permit);
-            this.parts.guard.watch(this.handshake(stream, connection)).await;
+        let _ = self.parts.sessions.sessions.run(Stage::Handshake, |task| async move {
+            let _kept = task;
+            this.parts.guard.watch(this.admit(stream, address, place, connection)).await;
         });
     }
 
-    async fn handshake(&self, stream: TcpStream, connection: OpenConnection) {
+    /// Waits for the first byte before the connection may cost more than a socket.
+    async fn admit(&self, stream: TcpStream, address: IpAddr, place: Place, connection: OpenConnection) {
+        let limit = self.parts.first_byte_limit;
+        let begun = place.hold(timeout(limit, stream.peek(&mut [0]))).await;
+        if !matches!(begun, Some(Ok(Ok(1..)))) {
+            return;
+        }
+        let entering = self.handshakes.enter(address);
+        let Ok(handshaking) = timeout(self.parts.tls_limit, entering).await else { return };
+        drop(place);
+        // A pointer: the state of a handshake is large, and there are more connections that say nothing.
+        handshaking.hold(Box::pin(self.handshake(stream, address, connection))).await;
+    }
+
+    async fn handshake(&self, stream: TcpStream, address: IpAddr, connection: OpenConnection) {
         faults::pass(FaultPoint::Handshake, None);
         let parts = &self.parts;
-        let accepted = match self.accept(stream).await {
+        let accepted = match self.accept(stream, address).await {
             Ok(Some(accepted)) => accepted,
             Err(error) if parts.log_tls_errors => {
                 info!(parts.logger, "port {}: {error}", parts.port);
@@ -219,14 +256,14 @@ impl Acceptor {
     }
 
     /// Everything below the SMP handshake; `None`: the connection went to the web site.
-    async fn accept(&self, stream: TcpStream) -> Result<Option<AcceptedTls<SmpStream>>, NotAccepted> {
+    async fn accept(&self, stream: TcpStream, address: IpAddr) -> Result<Option<AcceptedTls<SmpStream>>, NotAccepted> {
         let parts = &self.parts;
         let deadline = Instant::now() + parts.tls_limit;
         let greeting = parts.tls.greet(stream, parts.tls_limit).await?;
         if let Some(door) = &parts.door
             && door.is_for(&greeting)
         {
-            door.enter(greeting);
+            timeout_at(deadline, door.enter(greeting, address)).await.map_err(|_| TlsError::Timeout)?;
             return Ok(None);
         }
         let accepted = greeting.accept().await?;

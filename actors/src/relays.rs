@@ -4,14 +4,17 @@
 //! on their own threads; the [`Relays`] actor opens connections and watches over them.
 
 mod actor;
+mod addresses;
 mod connector;
 mod forwarding;
 mod hosts;
+mod new_relays;
 mod opening;
 mod table;
 
 pub use actor::{RelayTimes, Relays};
 pub use connector::RelayConnector;
 pub use forwarding::{Forwarding, Found};
+pub use new_relays::NewRelays;
 pub use opening::Opening;
 pub use table::{ConnectFailure, Entry, FailureKind, Opener, Relay, RelayTable};

@@ -173,16 +173,16 @@ impl Tree {
         let https = seed.site.as_ref().and_then(|site| site.https.clone());
         let web_arbiter = seed.site.is_some().then(Arbiter::new);
         let web = seed.site.zip(web_arbiter.as_ref()).map(|(site, arbiter)| {
-            let places = Arc::clone(&site.places);
-            (soil.web(site, seed.sockets.web, arbiter), places)
+            let admission = Arc::clone(&site.admission);
+            (soil.web(site, seed.sockets.web, arbiter), admission)
         });
         let shared = Shared {
             shards: Arc::clone(&shards),
             notifications: notifications.clone(),
             forwarding: soil.forwarding(&relay_arbiter),
             names: soil.names(seed.resolver),
-            door: web.as_ref().zip(https.clone()).zip(shared_port).map(|(((web, places), https), port)| {
-                (port, WebDoor { web: web.clone(), https, places: Arc::clone(places) })
+            door: web.as_ref().zip(https.clone()).zip(shared_port).map(|(((web, admission), https), port)| {
+                (port, WebDoor { web: web.clone(), https, admission: Arc::clone(admission) })
             }),
         };
         let ports: Arc<[_]> =

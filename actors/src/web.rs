@@ -14,15 +14,17 @@ pub use health::Health;
 pub use sockets::WebSockets;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use slog::{Logger, info, warn};
 use smp_config::settings::Settings;
 use smp_web::https::{HttpsCredential, Reloaded};
 use smp_web::static_site;
-use tokio::sync::Semaphore;
 
-/// Connections of browsers at a time; further ones are closed.
-const CONNECTIONS: usize = 512;
+use crate::admission::{Admission, AdmissionLimits};
+
+/// Connections of browsers at a time. With more, the one that has been idle longest is closed.
+const CONNECTIONS: AdmissionLimits = AdmissionLimits { places: 512, of_address: 256, idle: Duration::from_millis(500) };
 
 /// The site as it is at start.
 pub struct Site {
@@ -33,7 +35,7 @@ pub struct Site {
     /// The port that is shared with SMP.
     pub shared_port: Option<u16>,
     /// One for each connection.
-    pub places: Arc<Semaphore>,
+    pub admission: Arc<Admission>,
 }
 
 /// Writes the pages, and loads the certificate. `None`: there is no site, and the log says why.
@@ -56,7 +58,7 @@ pub fn prepare(settings: &Settings, version: &str, health: &Health, logger: &Log
         router: smp_web::site::router(path, settings, health.question()),
         https: credential,
         shared_port: https.filter(|https| https.shared).map(|https| https.port),
-        places: Arc::new(Semaphore::new(CONNECTIONS)),
+        admission: Admission::new(CONNECTIONS),
     })
 }
 

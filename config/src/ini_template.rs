@@ -155,6 +155,8 @@ fn proxy(page: &mut Page, options: &InitOptions) {
     page.example("socks_mode", "onion");
     page.comment("Messages of one client that are forwarded at the same time.");
     page.example("client_concurrency", "32");
+    page.comment("Connect to servers in private networks and on this machine too, whoever asks for it.");
+    page.example("allow_private", "off");
 }
 
 fn names(page: &mut Page) {

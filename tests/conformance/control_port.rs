@@ -82,15 +82,21 @@ async fn lines_of_all_kinds() {
     let mut endless = Control::user(port).await;
     endless.send(&[b'x'; 4096]).await;
     assert_eq!(endless.rest().await, "error: a line has at most 4096 bytes\n");
-    // More than it serves at a time: the others wait until some go.
-    let mut many = Vec::new();
-    for _ in 0..16 {
-        many.push(Control::connect(port).await);
-    }
-    let waiting = Control::connect(port);
-    let leaving = async { drop(many) };
-    tokio::join!(waiting, leaving).0.all_of("help").await;
     server.connect().await.ping().await.unwrap();
+}
+
+/// More than it serves at a time: whoever has no role gives way, and nobody who has one.
+#[tokio::test]
+async fn idle_connections_keep_nobody_out() {
+    let (_server, port) = with_control_port(&[]).await;
+    let user = Control::user(port).await;
+    let mut idle = Vec::new();
+    for _ in 0..40 {
+        idle.push(Control::connect(port).await);
+    }
+    assert_eq!(idle.remove(0).rest().await, "", "it was idle longest");
+    Control::admin(port).await.all_of("help").await;
+    user.all_of("help").await;
 }
 
 #[tokio::test]

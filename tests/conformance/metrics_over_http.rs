@@ -215,6 +215,14 @@ async fn connections_and_requests_are_limited() {
     }
     let (head, _) = request(&address, "GET", "/healthz").await;
     assert!(head.starts_with("http/1.1 200 "), "{head}");
+    let is_open = |stream: &TcpStream| stream.try_read(&mut [0]).is_err();
+    assert!(silent.iter().all(is_open), "nobody had to leave before this was answered");
+    for _ in 0..80 {
+        silent.push(TcpStream::connect(&address).await.unwrap());
+    }
+    let (head, _) = request(&address, "GET", "/healthz").await;
+    assert!(head.starts_with("http/1.1 200 "), "{head}");
+    assert!(silent[100..].iter().all(is_open), "only those who were silent longest had to leave");
     let mut endless = TcpStream::connect(&address).await.unwrap();
     let sending = async {
         let head = [b'x'; 1024];

@@ -14,6 +14,8 @@ pub const TEST_SETTINGS: &[Setting<'static>] = &[
     ("LIMITS", "pending_end_interval_ms", "500"),
     ("LIMITS", "ntf_delivery_interval_ms", "200"),
     ("LIMITS", "session_queue_size", "4"),
+    // All servers are on one machine.
+    ("PROXY", "allow_private", "on"),
     // As in production; shards must not be fewer because of the machine that runs the tests.
     ("LIMITS", "threads", "2"),
 ];

@@ -7,15 +7,15 @@ use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Supervis
 use futures_util::FutureExt;
 use slog::warn;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::time::{Duration, sleep};
 
 use super::connection::serve;
 use super::desk::ControlDesk;
+use crate::admission::{Admission, AdmissionLimits};
 use crate::guard::Guard;
 
-/// Connections at a time; further ones wait.
-const CONNECTIONS: usize = 16;
+/// Connections at a time. With more, the one without a role that has been idle longest is closed.
+const CONNECTIONS: AdmissionLimits = AdmissionLimits { places: 16, of_address: 16, idle: Duration::ZERO };
 /// Between two attempts to accept when it fails.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -60,22 +60,21 @@ impl Supervised for ControlPort {
 }
 
 async fn accept(listener: TcpListener, desk: Arc<ControlDesk>, guard: Guard) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let admission = Admission::new(CONNECTIONS);
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(failure) => {
                 warn!(desk.logger, "control port: {failure}");
                 sleep(PAUSE).await;
                 continue;
             }
         };
+        let place = admission.enter(peer.ip()).await;
         let desk = Arc::clone(&desk);
         guard.spawn(async move {
-            let _place = place;
             // Whoever is gone is told nothing.
-            let _ = serve(stream, desk).await;
+            let _ = place.hold(serve(stream, desk, &place)).await;
         });
     }
 }

@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 
 use super::command::{ControlCommand, Role};
 use super::desk::ControlDesk;
+use crate::admission::Place;
 
 /// Most bytes of a line, its end included.
 const MAX_LINE: u64 = 4096;
@@ -17,10 +18,13 @@ const HELP: &str = "commands: stats, stats-rts, clients, sockets, socket-threads
     unblock, delete, save, help, quit\n";
 
 /// Reads lines and answers each, until the operator quits or is gone.
-pub async fn serve(stream: TcpStream, desk: Arc<ControlDesk>) -> std::io::Result<()> {
+///
+/// Whoever has a role keeps the place.
+pub async fn serve(stream: TcpStream, desk: Arc<ControlDesk>, place: &Place) -> std::io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
     let mut role = Role::None;
+    let mut keeps_place = None;
     write.write_all(GREETING.as_bytes()).await?;
     loop {
         let mut line = Vec::new();
@@ -35,9 +39,17 @@ pub async fn serve(stream: TcpStream, desk: Arc<ControlDesk>) -> std::io::Result
             Ok(None) => continue,
             Ok(Some(ControlCommand::Quit)) => return Ok(()),
             Ok(Some(ControlCommand::Help)) => HELP.to_owned(),
-            Ok(Some(ControlCommand::Auth(password))) => desk.log_in(&mut role, &password.0),
+            Ok(Some(ControlCommand::Auth(password))) => {
+                let reply = desk.log_in(&mut role, &password.0);
+                if role > Role::None && keeps_place.is_none() {
+                    keeps_place = Some(place.busy());
+                }
+                reply
+            }
             Ok(Some(command)) if role < command.role() => {
-                error!(desk.logger, "Unauthorized control port command");
+                if desk.unauthorized.allows_line() {
+                    error!(desk.logger, "Unauthorized control port command");
+                }
                 "AUTH\n".to_owned()
             }
             Ok(Some(command)) => {

@@ -14,6 +14,7 @@ use super::command::{ControlCommand, QueueName, Role};
 use super::listing;
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::limited_log::LimitedLog;
 use crate::metrics::{Census, Watched};
 use crate::notifications;
 use crate::queue::Queue;
@@ -52,6 +53,8 @@ pub struct ControlDesk {
     pub clock: Clock,
     /// Log of the server.
     pub logger: Logger,
+    /// How often it tells of commands without a role.
+    pub(crate) unauthorized: Arc<LimitedLog>,
 }
 
 impl Passwords {

@@ -8,7 +8,6 @@
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Supervised, WrapFuture};
@@ -22,16 +21,17 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use slog::{Logger, debug, warn};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::operation::Operation;
+use crate::admission::{Admission, AdmissionLimits, Place};
 use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
 use crate::stats_collector::{StatsCollector, TellMetrics};
 
-/// Connections at a time; further ones wait.
-const CONNECTIONS: usize = 16;
+/// Connections at a time. With more, the one that has been idle longest is closed. Most come from one machine.
+const CONNECTIONS: AdmissionLimits = AdmissionLimits { places: 64, of_address: 64, idle: Duration::ZERO };
 /// Time for the head of a request.
 const HEAD_LIMIT: Duration = Duration::from_secs(5);
 /// Most bytes of it.
@@ -105,16 +105,15 @@ impl Supervised for Endpoint {
 }
 
 async fn accept(listener: TcpListener, desk: Rc<Desk>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let admission = Admission::new(CONNECTIONS);
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 faults::pass(FaultPoint::MetricsEndpoint, None);
+                let place = admission.enter(peer.ip()).await;
                 let serving = Rc::clone(&desk);
                 desk.parts.guard.spawn(async move {
-                    let _place = place;
-                    let _ = timeout(CONNECTION_LIMIT, serve(stream, &serving)).await;
+                    let _ = timeout(CONNECTION_LIMIT, place.hold(serve(stream, &serving, &place))).await;
                 });
             }
             Err(failure) => {
@@ -126,10 +125,13 @@ async fn accept(listener: TcpListener, desk: Rc<Desk>) {
 }
 
 /// One request for each connection: whoever asks seldom need not hold a place.
-async fn serve(stream: TcpStream, desk: &Rc<Desk>) {
+async fn serve(stream: TcpStream, desk: &Rc<Desk>, place: &Place) {
     let service = service_fn(|request: Request<Incoming>| {
         let desk = Rc::clone(desk);
-        async move { Ok::<_, Infallible>(desk.answer(request.method(), request.uri().path()).await) }
+        async move {
+            let _busy = place.busy();
+            Ok::<_, Infallible>(desk.answer(request.method(), request.uri().path()).await)
+        }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).keep_alive(false);

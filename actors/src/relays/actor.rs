@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, Supervised};
-use slog::{Logger, info, warn};
-use smp_protocol::address::Host;
+use slog::{Level, Logger, info, warn};
 use tokio::time::Instant;
 
+use super::addresses::Unreachable;
 use super::connector::RelayConnector;
-use super::table::{Opener, Relay, RelayTable};
+use super::table::{ConnectFailure, FailureKind, Opener, Relay, RelayTable};
 use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
+use crate::limited_log::LimitedLog;
 
 /// When a relay that does not answer is given up.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +37,46 @@ pub struct Relays {
     connector: Arc<RelayConnector>,
     times: RelayTimes,
     guard: Guard,
+    log: Arc<RelayLog>,
+}
+
+/// What is told of relays. Clients cause as much of it as they like.
+struct RelayLog {
     logger: Logger,
+    connections: Arc<LimitedLog>,
+    failures: Arc<LimitedLog>,
+}
+
+impl RelayLog {
+    fn new(logger: Logger) -> Arc<Self> {
+        let connections = LimitedLog::new(&logger, Level::Info, "connections to relays made or ended");
+        let failures = LimitedLog::new(&logger, Level::Warning, "connections to relays failed");
+        Arc::new(Self { logger, connections, failures })
+    }
+
+    fn connected(&self, host: &str) {
+        if self.connections.allows_line() {
+            info!(self.logger, "connected to relay {host}");
+        }
+    }
+
+    fn disconnected(&self, host: &str) {
+        if self.connections.allows_line() {
+            info!(self.logger, "disconnected from relay {host}");
+        }
+    }
+
+    fn failed(&self, host: &str, failure: &ConnectFailure) {
+        if !self.failures.allows_line() {
+            return;
+        }
+        match failure.kind {
+            FailureKind::NotPublic => warn!(self.logger, "Error connecting: {host} {}", Unreachable::NotPublic),
+            FailureKind::Temporary | FailureKind::Incompatible | FailureKind::Other => {
+                warn!(self.logger, "Error connecting: {host} {}", words(&failure.error));
+            }
+        }
+    }
 }
 
 impl Relays {
@@ -48,7 +88,7 @@ impl Relays {
         guard: Guard,
         logger: Logger,
     ) -> Self {
-        Self { table, connector, times, guard, logger }
+        Self { table, connector, times, guard, log: RelayLog::new(logger) }
     }
 
     fn look_after(&self) {
@@ -88,11 +128,8 @@ impl Handler<Connect> for Relays {
     type Result = ();
 
     fn handle(&mut self, Connect(opener): Connect, context: &mut Self::Context) {
-        let life = Life {
-            table: Arc::clone(&self.table),
-            connector: Arc::clone(&self.connector),
-            logger: self.logger.clone(),
-        };
+        let life =
+            Life { table: Arc::clone(&self.table), connector: Arc::clone(&self.connector), log: Arc::clone(&self.log) };
         let actor: Addr<Self> = context.address();
         let guard = self.guard.clone();
         actix_rt::spawn(async move {
@@ -121,14 +158,14 @@ impl Handler<ConnectionPanicked> for Relays {
 struct Life {
     table: Arc<RelayTable>,
     connector: Arc<RelayConnector>,
-    logger: Logger,
+    log: Arc<RelayLog>,
 }
 
 impl Life {
     async fn begin(self, mut opener: Opener) {
         faults::pass(FaultPoint::Relays, None);
         let address = opener.address().clone();
-        let host = address.hosts.first().map(Host::to_string).unwrap_or_default();
+        let host = address.hosts.first().map(|host| host.to_string().escape_debug().to_string()).unwrap_or_default();
         let outcome = tokio::select! {
             outcome = self.connector.connect(&address) => outcome,
             // Nobody is left to be told how it ends, and who comes later has a new attempt.
@@ -137,14 +174,14 @@ impl Life {
         match outcome {
             Ok(relay) => {
                 let relay: Arc<Relay> = Arc::new(relay);
-                info!(self.logger, "connected to relay {host}");
+                self.log.connected(&host);
                 opener.finish(Ok(Arc::clone(&relay)));
-                relay.closed().await;
+                relay.ended().await;
                 self.table.remove(&address, &relay);
-                info!(self.logger, "disconnected from relay {host}");
+                self.log.disconnected(&host);
             }
             Err(failure) => {
-                warn!(self.logger, "Error connecting: {host} {}", words(&failure.error));
+                self.log.failed(&host, &failure);
                 opener.finish(Err(failure));
             }
         }

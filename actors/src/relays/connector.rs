@@ -13,9 +13,11 @@ use smp_protocol::address::Host;
 use smp_protocol::command::RelayAddress;
 use smp_protocol::error::{BrokerError, ErrorType, ProxyError, TransportError};
 use smp_protocol::id::random_bytes;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_socks::tcp::Socks5Stream;
 
+use super::addresses::{self, Unreachable, is_public_host};
 use super::hosts::{Way, is_own, ways};
 use super::table::{ConnectFailure, FailureKind, Relay};
 
@@ -57,26 +59,32 @@ impl RelayConnector {
         for way in ways(&address.hosts, &self.settings) {
             match self.connect_by(way, address.port, identity).await {
                 Ok(client) => return Ok(client),
-                Err(error) => last = failure(error.to_forwarding_error()),
+                Err(error) => last = error,
             }
         }
         Err(last)
     }
 
-    async fn connect_by(&self, way: Way<'_>, port: u16, key_hash: KeyHash) -> Result<Client, ClientError> {
-        let to = |host: &Host| ServerAddress { key_hash, password: None, hosts: vec![host.clone()], port: Some(port) };
-        match way {
-            Way::Direct(host) => Client::connect(&to(host), &self.options).await,
-            Way::Socks(host, proxy) => {
-                let stream = through_socks(proxy, host, port).await.map_err(ConnectError::Tcp)?;
-                Client::over(stream, &to(host), &self.options).await
+    async fn connect_by(&self, way: Way<'_>, port: u16, key_hash: KeyHash) -> Result<Client, ConnectFailure> {
+        let connected = match way {
+            Way::Direct(host) => addresses::connect(host, port, self.settings.allow_private).await,
+            Way::Socks(host, _) if !self.settings.allow_private && !is_public_host(host) => Err(Unreachable::NotPublic),
+            Way::Socks(host, proxy) => through_socks(proxy, host, port).await.map_err(Unreachable::Tcp),
+        };
+        let stream = match connected {
+            Ok(stream) => stream,
+            Err(Unreachable::NotPublic) => return Err(not_public()),
+            Err(Unreachable::Tcp(error)) => {
+                return Err(failure(ClientError::from(ConnectError::Tcp(error)).to_forwarding_error()));
             }
-        }
+        };
+        let to = ServerAddress { key_hash, password: None, hosts: vec![way.host().clone()], port: Some(port) };
+        Client::over(stream, &to, &self.options).await.map_err(|error| failure(error.to_forwarding_error()))
     }
 }
 
 /// A TCP connection through the proxy, which is given the name, not an address.
-async fn through_socks(proxy: &SocksProxy, host: &Host, port: u16) -> std::io::Result<tokio::net::TcpStream> {
+async fn through_socks(proxy: &SocksProxy, host: &Host, port: u16) -> std::io::Result<TcpStream> {
     let name = match host {
         Host::V4(ip) => ip.to_string(),
         Host::V6(ip) => ip.to_string(),
@@ -120,6 +128,11 @@ fn failure(error: ErrorType) -> ConnectFailure {
     );
     let kind = if is_temporary { FailureKind::Temporary } else { FailureKind::Other };
     ConnectFailure { error, kind }
+}
+
+/// To clients it is a host that this server does not connect to, such as one of another kind than the operator wants.
+fn not_public() -> ConnectFailure {
+    ConnectFailure { error: ProxyError::Broker(BrokerError::Host).into(), kind: FailureKind::NotPublic }
 }
 
 /// Connected, but without a version or a key that forwarding needs.

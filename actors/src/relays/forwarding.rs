@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::actor::{Connect, Relays};
 use super::hosts::is_own;
+use super::new_relays::NewRelays;
 use super::opening::Opening;
 use super::table::{Entry, FailureKind, Outcome, RelayTable};
 use crate::create_password::CreatePassword;
@@ -33,6 +34,8 @@ pub struct Forwarding {
     pub password: CreatePassword,
     /// Domains of the operator's own relays.
     pub own_domains: Arc<[String]>,
+    /// New relays that a session may ask for in a minute.
+    pub new_relays: usize,
     /// All relays.
     pub table: Arc<RelayTable>,
     /// Makes connections.
@@ -42,18 +45,20 @@ pub struct Forwarding {
 }
 
 impl Forwarding {
-    /// `PRXY`: the session with a relay, which is shared by all clients.
+    /// `PRXY`: the session with a relay, which is shared by all clients. `new_relays` are those of this one.
     pub fn connect(
         &self,
         address: &RelayAddress,
         password: Option<&BasicAuth>,
+        new_relays: &NewRelays,
     ) -> Found<impl Future<Output = Response> + use<>> {
         if !self.may_forward(password) {
             return Found::Known(Response::Error(ProxyError::BasicAuth.into()));
         }
         let is_own = is_own(&address.hosts, &self.own_domains);
         self.stats.relays.count(is_own, |relays| &relays.requests);
-        let opening = match self.table.enter(address, Instant::now()) {
+        let now = Instant::now();
+        let opening = match self.table.enter(address, now, || new_relays.one_more(now)) {
             Entry::Known(outcome) => return Found::Known(session_of(&outcome, is_own, &self.stats.relays)),
             Entry::Opening(opening) => opening,
             Entry::New(opener, opening) => {
@@ -121,7 +126,7 @@ fn session_of(outcome: &Outcome, is_own: bool, stats: &RelayStats) -> Response {
             stats.count(is_own, |relays| match failure.kind {
                 FailureKind::Temporary => &relays.not_connected,
                 FailureKind::Incompatible => &relays.incompatible,
-                FailureKind::Other => &relays.failed,
+                FailureKind::NotPublic | FailureKind::Other => &relays.failed,
             });
             Response::Error(failure.error.clone())
         }

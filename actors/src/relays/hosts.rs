@@ -14,6 +14,15 @@ pub(super) enum Way<'a> {
     Socks(&'a Host, &'a SocksProxy),
 }
 
+impl<'a> Way<'a> {
+    /// The host that it leads to.
+    pub fn host(self) -> &'a Host {
+        match self {
+            Self::Direct(host) | Self::Socks(host, _) => host,
+        }
+    }
+}
+
 /// The ways to a relay, the preferred kind of host first. Empty if the settings allow none.
 pub(super) fn ways<'a>(hosts: &'a [Host], settings: &'a Proxy) -> Vec<Way<'a>> {
     let is_preferred = |host: &&Host| matches!(host, Host::Onion(_)) == (settings.host_mode == HostMode::Onion);
@@ -31,12 +40,12 @@ fn way<'a>(host: &'a Host, settings: &'a Proxy) -> Option<Way<'a>> {
     }
 }
 
-/// Whether the first host is one of these domains, or below one.
+/// Whether the first host is one of these domains, or below one. Case makes no difference, nor a dot at the end.
 pub(super) fn is_own(hosts: &[Host], domains: &[String]) -> bool {
-    let Some(first) = hosts.first().map(ToString::to_string) else { return false };
-    let is_in = |domain: &String| {
-        first.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    };
+    let plain = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
+    let Some(first) = hosts.first().map(|host| plain(&host.to_string())) else { return false };
+    let is_in =
+        |domain: &String| first.strip_suffix(&plain(domain)).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     domains.iter().any(is_in)
 }
 
@@ -56,6 +65,7 @@ mod tests {
             socks_proxy: socks_mode.map(|_| "127.0.0.1:9050".parse().unwrap()),
             socks_mode: socks_mode.unwrap_or(SocksMode::Onion),
             client_concurrency: 32,
+            allow_private: false,
         }
     }
 
@@ -82,9 +92,10 @@ mod tests {
 
     #[test]
     fn own_relays_are_told_by_the_domain_of_their_first_host() {
-        let domains = ["example.org".to_owned(), "smp.example.net".to_owned()];
+        let domains = ["Example.org".to_owned(), "smp.example.net".to_owned()];
         let own = |hosts: &[&str]| is_own(&hosts.iter().map(|text| host(text)).collect::<Vec<_>>(), &domains);
         assert!(own(&["example.org"]) && own(&["a.b.example.org", "other.org"]) && own(&["smp.example.net"]));
+        assert!(own(&["A.EXAMPLE.ORG"]) && own(&["smp.Example.net."]));
         assert!(
             !own(&["badexample.org"]) && !own(&["other.org", "example.org"]) && !own(&["example.net"]) && !own(&[])
         );

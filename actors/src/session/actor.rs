@@ -35,7 +35,7 @@ use crate::guard::Guard;
 use crate::names::NameResolution;
 use crate::notifications::NotificationDesk;
 use crate::registry::Unsubscribe;
-use crate::relays::Forwarding;
+use crate::relays::{Forwarding, NewRelays};
 use crate::session_handle::{Delivery, Event, NotifierEvent, SessionHandle, SessionMailbox};
 use crate::stats::{OpenConnection, Stats};
 
@@ -136,6 +136,7 @@ impl Session {
             directory: Arc::clone(&context.directory),
             registry: context.registry.clone(),
             forwarding: context.forwarding.clone(),
+            new_relays: NewRelays::new(context.forwarding.new_relays),
             names: context.names.clone(),
             stats: Arc::clone(&context.stats),
             clock: context.clock.clone(),

@@ -34,7 +34,7 @@ use crate::directory::Directory;
 use crate::faults::{self, FaultPoint};
 use crate::names::NameResolution;
 use crate::registry::{Answer, Batch, QueueRegistry};
-use crate::relays::{Forwarding, Found};
+use crate::relays::{Forwarding, Found, NewRelays};
 use crate::session_handle::SessionHandle;
 use crate::stats::{MailboxDepth, Stats};
 use crate::verify::{Asker, Passed, Unauthorized, Verified};
@@ -87,6 +87,7 @@ pub(super) struct Reader {
     pub directory: Arc<Directory>,
     pub registry: RegistryShards,
     pub forwarding: Forwarding,
+    pub new_relays: NewRelays,
     pub names: NameResolution,
     pub stats: Arc<Stats>,
     pub clock: Clock,
@@ -233,7 +234,7 @@ impl Reader {
             },
             Unauthorized::Proxy(ProxyCommand::Connect(relay)) => {
                 let (address, password) = &*relay;
-                match self.forwarding.connect(address, password.as_ref()) {
+                match self.forwarding.connect(address, password.as_ref(), &self.new_relays) {
                     Found::Known(response) => sorted.answer(corr_id, entity, response),
                     Found::Later(answer) => sorted.errands.push(Errand::of_relays(kind, corr_id, entity, answer)),
                 }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use actix::{Addr, AsyncContext, Supervisor as Restarting};
 use actix_rt::{Arbiter, ArbiterHandle};
 use parking_lot::Mutex;
-use slog::Logger;
+use slog::{Level, Logger};
 use smp_config::settings::Settings;
 use smp_protocol::version::{Version, VersionRange};
 use smp_store::date::Date;
@@ -28,6 +28,7 @@ use crate::directory::Directory;
 use crate::expirer::{Expirer, ExpiryTimes};
 use crate::guard::Guard;
 use crate::journal_writer::{JournalParts, JournalWriter, ShardJournal};
+use crate::limited_log::LimitedLog;
 use crate::listener::ListenerParts;
 use crate::metrics::{Depths, Endpoint, EndpointParts, MetricsFile, Operation, Vitals, Watched};
 use crate::names::{NameResolution, Names, Probe, Resolver};
@@ -112,6 +113,7 @@ impl Soil {
         Forwarding {
             allowed: limits.proxy,
             password: self.password.clone(),
+            new_relays: limits.proxy_new_relays,
             own_domains: proxy.own_server_domains.clone().into(),
             table,
             actor,
@@ -280,6 +282,7 @@ impl Soil {
             blocks: DailyBlocks::new(auth.daily_block_queue_quota, today, used),
             clock: self.clock.clone(),
             logger: self.logger.clone(),
+            unauthorized: LimitedLog::new(&self.logger, Level::Error, "unauthorized control port commands"),
         };
         let guard = self.guard("ControlPort");
         Restarting::start(|_| ControlPort::new(socket, desk, guard))
@@ -331,6 +334,7 @@ impl Soil {
             port_stats: Arc::clone(port_stats),
             door: None,
             tls: Arc::clone(tls),
+            first_byte_limit: limits.first_byte_timeout,
             tls_limit: limits.tls_handshake_timeout,
             handshake: ServerHandshake { versions: versions(&self.settings), limit: limits.smp_handshake_timeout },
             concurrent_handshakes: limits.concurrent_handshakes,

@@ -14,11 +14,11 @@ use smp_transport::tls::Greeting;
 use smp_web::connection::serve;
 use smp_web::https::HttpsCredential;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 use super::sockets::WebSockets;
 use super::{Site, reload};
+use crate::admission::{Admission, Place};
 use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
 
@@ -57,7 +57,7 @@ pub struct Web {
 struct Reception {
     router: axum::Router,
     https: Option<Arc<HttpsCredential>>,
-    places: Arc<Semaphore>,
+    admission: Arc<Admission>,
     tls_limit: Duration,
     guard: Guard,
     logger: Logger,
@@ -72,8 +72,8 @@ impl Web {
         }
         let http = sockets.http.into_iter().map(|socket| (Scheme::Http, socket));
         let https = sockets.https.into_iter().map(|socket| (Scheme::Https, socket));
-        let Site { router, https: credential, places, .. } = site;
-        let reception = Reception { router, https: credential, places, tls_limit, guard, logger };
+        let Site { router, https: credential, admission, .. } = site;
+        let reception = Reception { router, https: credential, admission, tls_limit, guard, logger };
         Self { bound: http.chain(https).collect(), listening: Vec::new(), reception: Arc::new(reception) }
     }
 
@@ -133,7 +133,7 @@ pub struct Visit {
     /// Its connection.
     pub greeting: Greeting<TcpStream>,
     /// It has a place.
-    pub place: OwnedSemaphorePermit,
+    pub place: Place,
 }
 
 impl Handler<Visit> for Web {
@@ -154,10 +154,10 @@ impl Handler<Visit> for Web {
 impl Reception {
     async fn accept_all(self: Arc<Self>, scheme: Scheme, listener: Arc<Listener>) {
         loop {
-            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
             match listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     faults::pass(FaultPoint::Web, None);
+                    let place = self.admission.enter(peer.ip()).await;
                     let this = Arc::clone(&self);
                     self.receive(place, async move { this.converse(scheme, stream).await });
                 }
@@ -170,11 +170,10 @@ impl Reception {
     }
 
     /// Runs a connection beside the others; a panic ends nothing but it.
-    fn receive(&self, place: OwnedSemaphorePermit, connection: impl Future<Output = ()> + 'static) {
+    fn receive(&self, place: Place, connection: impl Future<Output = ()> + 'static) {
         self.guard.spawn(async move {
-            let _place = place;
             faults::pass(FaultPoint::WebConnection, None);
-            connection.await;
+            place.hold(connection).await;
         });
     }
 

@@ -1,14 +1,15 @@
 //! How browsers come in on a port that is shared with SMP.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix::Addr;
 use smp_transport::tls::Greeting;
 use smp_web::https::HttpsCredential;
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 
 use super::actor::{Visit, Web};
+use crate::admission::Admission;
 
 /// Leads connections with a server name to the site.
 #[derive(Clone)]
@@ -18,7 +19,7 @@ pub struct WebDoor {
     /// Its certificate.
     pub https: Arc<HttpsCredential>,
     /// One for each connection.
-    pub places: Arc<Semaphore>,
+    pub admission: Arc<Admission>,
 }
 
 impl WebDoor {
@@ -27,10 +28,9 @@ impl WebDoor {
         greeting.server_name().is_some() && self.https.is_loaded()
     }
 
-    /// Hands the connection over. If the site has too many, it is closed.
-    pub fn enter(&self, greeting: Greeting<TcpStream>) {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            self.web.do_send(Visit { greeting, place });
-        }
+    /// Hands the connection over, as soon as the site has a place for it.
+    pub async fn enter(&self, greeting: Greeting<TcpStream>, address: IpAddr) {
+        let place = self.admission.enter(address).await;
+        self.web.do_send(Visit { greeting, place });
     }
 }

@@ -65,7 +65,7 @@ const fn number(
 
 /// Every key of `[LIMITS]`. Defaults are the reference's constants, where it has one.
 #[rustfmt::skip]
-pub const LIMITS: [Limit; 27] = [
+pub const LIMITS: [Limit; 29] = [
     number("message_queue_quota", "messages", "128", 1..=100_000,
         "Messages a queue holds; one more is replaced by a quota marker, and its sender waits"),
     Limit { name: "message_ttl", unit: "s", default: "[STORE_LOG] expire_messages_days",
@@ -86,6 +86,8 @@ pub const LIMITS: [Limit; 27] = [
         "How often collected notifications are sent to notification servers"),
     number("pending_end_interval_ms", "ms", "15000", 1..=3_600_000,
         "How often clients are told of subscriptions that moved to another connection"),
+    number("first_byte_timeout", "s", "5", 1..=3_600,
+        "A connection on which nothing comes is closed after this time"),
     number("tls_handshake_timeout", "s", "60", 1..=3_600,
         "A connection without a finished TLS handshake is closed after this time"),
     number("smp_handshake_timeout", "s", "120", 1..=3_600,
@@ -95,7 +97,8 @@ pub const LIMITS: [Limit; 27] = [
     number("write_timeout", "s", "120", 1..=3_600,
         "A connection that takes nothing of what waits for it is closed after this time"),
     number("concurrent_handshakes", "connections", "1024", 1..=1_000_000,
-        "Unfinished handshakes per listener; further connections wait to be accepted"),
+        "Unfinished handshakes per listener, half of them of one address, and four times as many connections on which nothing \
+         has come yet; with more, the one that has been waiting for its client longest is closed"),
     number("max_connections", "connections", "0", 0..=u32::MAX,
         "Connections in all; 0: as many as the operating system allows"),
     number("session_queue_size", "blocks", "128", 1..=65_536,
@@ -113,7 +116,10 @@ pub const LIMITS: [Limit; 27] = [
     Limit { name: "proxy", unit: "", default: "on", allowed: Allowed::OnOff,
         meaning: "Whether clients may send messages to other relays through this one" },
     number("proxy_relays", "relays", "10000", 1..=10_000_000,
-        "Relays that are connected, being connected or remembered as failed; clients that want another one must wait"),
+        "Relays that are connected, being connected or remembered as failed; for another one, the one that nobody has used for \
+         longest is given up"),
+    number("proxy_new_relays", "relays", "100", 1..=1_000_000,
+        "New connections to relays that one client may have made in a minute; for more it must wait"),
     number("proxy_error_interval", "s", "30", 0..=86_400,
         "How long a failure to connect to a relay is remembered before the next try"),
     number("proxy_connect_timeout", "s", "45", 1..=3_600,

@@ -102,6 +102,8 @@ pub struct Proxy {
     pub socks_mode: SocksMode,
     /// `client_concurrency`: proxy commands in parallel per client.
     pub client_concurrency: u32,
+    /// `allow_private`, ours only: whether relays may have addresses that are not public.
+    pub allow_private: bool,
 }
 
 impl Proxy {
@@ -119,6 +121,7 @@ impl Proxy {
                 .map_err(|error: InvalidSocksProxy| section.secret_invalid("socks_proxy", &error.to_string()))?,
             socks_mode: socks_mode.unwrap_or(SocksMode::Onion),
             client_concurrency: section.count("client_concurrency", 1..=u32::MAX)?.unwrap_or(32),
+            allow_private: section.on_off("allow_private")?.unwrap_or(false),
         })
     }
 }

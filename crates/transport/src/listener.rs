@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::keep_alive::KeepAlive;
 
 /// Connections that wait to be accepted.
-const BACKLOG: i32 = 1024;
+const BACKLOG: i32 = 4096;
 /// How long to wait for descriptors to become free.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(500);
 

@@ -11,12 +11,13 @@ use smp_client::protocol::id::EntityId;
 use smp_client::protocol::version::Version;
 use smp_client::transport::tls::TlsClient;
 use smp_client::{Client, Options};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Bystander;
 use crate::harness::GIVE_UP;
+use crate::harness::ini::Setting;
 use crate::harness::party::Recipient;
 use crate::harness::request::QUE;
 use crate::harness::server::Server;
@@ -127,19 +128,44 @@ async fn clients_that_do_not_read() {
     bystander.is_served(&server).await;
 }
 
-/// Half-open connections up to the limit, and far more behind them: clients that are connected are served all the time, and new
-/// ones as soon as the half-open ones have had their time.
+/// Half-open connections that would be left alone for an hour: a hundred times as many as there are places for handshakes.
+const FEW_HANDSHAKES: &[Setting<'static>] = &[
+    ("LIMITS", "concurrent_handshakes", "4"),
+    ("LIMITS", "first_byte_timeout", "3600"),
+    ("LIMITS", "tls_handshake_timeout", "3600"),
+    ("LIMITS", "smp_handshake_timeout", "3600"),
+];
+
+#[tokio::test]
+async fn floods_of_silent_connections() {
+    let server = Server::start_with(FEW_HANDSHAKES).await;
+    let bystander = Bystander::new(&server).await;
+    let mut silent = Vec::new();
+    for _ in 0..400 {
+        silent.push(tcp(&server).await);
+    }
+    bystander.is_served(&server).await;
+    // Whoever was silent longest has given way, and the rest stays.
+    is_closed(&mut silent[0]).await;
+    let last = silent.last().expect("there are 400");
+    assert!(matches!(last.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock));
+    bystander.is_served(&server).await;
+}
+
+async fn is_closed(stream: &mut TcpStream) {
+    let end = timeout(GIVE_UP, stream.read_u8()).await.expect("the server closes the connection");
+    assert!(end.is_err(), "nothing is sent to who said nothing");
+}
+
+/// The same with clients that have begun to speak.
 #[tokio::test]
 async fn floods_of_half_open_handshakes() {
-    let server =
-        Server::start_with(&[("LIMITS", "concurrent_handshakes", "4"), ("LIMITS", "tls_handshake_timeout", "1")]).await;
+    let server = Server::start_with(FEW_HANDSHAKES).await;
     let bystander = Bystander::new(&server).await;
     let mut half_open = Vec::new();
-    for number in 0..24 {
+    for _ in 0..40 {
         let mut stream = tcp(&server).await;
-        if number % 2 == 0 {
-            stream.write_all(BEGIN_OF_HELLO).await.unwrap();
-        }
+        stream.write_all(BEGIN_OF_HELLO).await.unwrap();
         half_open.push(stream);
     }
     let address = server.address().clone();
@@ -155,8 +181,7 @@ async fn floods_of_half_open_handshakes() {
 /// The same one phase later: TLS is done, the SMP handshake never comes.
 #[tokio::test]
 async fn floods_of_silent_tls_clients() {
-    let server =
-        Server::start_with(&[("LIMITS", "concurrent_handshakes", "4"), ("LIMITS", "smp_handshake_timeout", "1")]).await;
+    let server = Server::start_with(FEW_HANDSHAKES).await;
     let bystander = Bystander::new(&server).await;
     let mut silent = Vec::new();
     for _ in 0..12 {
@@ -167,6 +192,17 @@ async fn floods_of_silent_tls_clients() {
     bystander.exchanges_messages(&client).await;
     drop(silent);
     bystander.is_served(&server).await;
+}
+
+/// Whoever says nothing at all has little time; whoever has begun has more.
+#[tokio::test]
+async fn the_first_byte_has_a_deadline() {
+    let server =
+        Server::start_with(&[("LIMITS", "first_byte_timeout", "1"), ("LIMITS", "tls_handshake_timeout", "3600")]).await;
+    let (mut silent, mut begun) = (tcp(&server).await, tcp(&server).await);
+    begun.write_all(BEGIN_OF_HELLO).await.unwrap();
+    is_closed(&mut silent).await;
+    assert!(matches!(begun.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock));
 }
 
 /// More connections than the server may have files: they wait, and those that are there are served on.

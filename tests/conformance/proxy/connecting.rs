@@ -181,3 +181,55 @@ async fn concurrency_of_a_client_is_limited() {
         assert_eq!(waiting.await.unwrap(), broker(BrokerError::Network));
     }
 }
+
+/// With all places taken the relay that nobody has used for longest is given up.
+#[tokio::test]
+async fn relays_that_nobody_uses_give_way() {
+    let proxy = Server::start_with(&[("LIMITS", "proxy_relays", "2")]).await;
+    let relays = [Server::start().await, Server::start().await, Server::start().await];
+    let recipient = Recipient::new(&relays[0].connect().await).await;
+    let client = proxy.connect().await;
+    let used = relay_through(&client, &relays[0]).await;
+    let unused = relay_through(&client, &relays[1]).await;
+    used.sender(recipient.queue.sender_id()).send(*b"used").await.unwrap();
+    recipient.takes(b"used").await;
+
+    relay_through(&client, &relays[2]).await;
+    let gone = unused.sender(recipient.queue.sender_id()).send(*b"gone").await;
+    assert_eq!(refused(gone), ProxyError::NoSession.into());
+    used.sender(recipient.queue.sender_id()).send(*b"still used").await.unwrap();
+    recipient.takes(b"still used").await;
+    assert_ne!(relay_through(&client, &relays[1]).await.session_id(), unused.session_id());
+}
+
+/// One client cannot have all relays made for it; those that are there are for everybody.
+#[tokio::test]
+async fn new_relays_of_a_client_are_limited() {
+    let (proxy, relay) = (Server::start_with(&[("LIMITS", "proxy_new_relays", "2")]).await, Server::start().await);
+    let (client, other) = (proxy.connect().await, proxy.connect().await);
+    let mut nowhere = Vec::new();
+    for _ in 0..3 {
+        nowhere.push(address_with(&relay, &["127.0.0.1"], free_port().await));
+    }
+    relay_through(&other, &relay).await;
+    for (address, error) in nowhere.iter().zip([BrokerError::Network, BrokerError::Network, BrokerError::Timeout]) {
+        assert_eq!(refused(client.proxied_relay(address, None).await), broker(error));
+    }
+    relay_through(&client, &relay).await;
+    assert_eq!(refused(other.proxied_relay(&nowhere[2], None).await), broker(BrokerError::Network));
+}
+
+/// Clients fail to connect as often as they like, and the log does not grow with it.
+#[tokio::test]
+async fn failures_do_not_fill_the_log() {
+    let proxy = Server::start().await;
+    let client = proxy.connect().await;
+    let mut failures = 0;
+    for port in 1..=50 {
+        let address = address_with(&proxy, &["127.0.0.1"], port);
+        failures += usize::from(client.proxied_relay(&address, None).await.is_err());
+    }
+    assert!(failures > 40, "hardly anybody listens at such ports");
+    let lines = proxy.output().iter().filter(|line| line.contains("Error connecting")).count();
+    assert_eq!(lines, 10, "the rest is counted");
+}

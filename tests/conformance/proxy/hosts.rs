@@ -1,9 +1,10 @@
 //! Which host of a relay a proxy goes to, and how.
 
-use smp_client::protocol::error::BrokerError;
+use smp_client::protocol::address::Host;
+use smp_client::protocol::error::{BrokerError, CommandError};
 
 use super::{broker, refused};
-use crate::harness::relay::{Socks, SocksRequest, address_with};
+use crate::harness::relay::{SilentRelay, Socks, SocksRequest, address_with};
 use crate::harness::server::Server;
 
 const ONION: &str = "beccx4yfxxbvyhqypaavemqurytl6hozr47wfc7uuecacjqdvwpw2xid.onion";
@@ -60,4 +61,64 @@ async fn onion_only() {
     let proxy = Server::start_with(&settings).await;
     let client = proxy.connect().await;
     assert_eq!(refused(client.proxied_relay(relay.address(), None).await), broker(BrokerError::Host));
+}
+
+/// The names of onion services are in no case for DNS; of other names all spellings are one host.
+#[tokio::test]
+async fn case_of_names() {
+    let (proxy, relay) = (Server::start().await, Server::start().await);
+    let client = proxy.connect().await;
+    let mut address = relay.address().clone();
+    for name in [ONION.to_uppercase(), format!("x.{}", ONION.to_uppercase()), format!("{ONION}.")] {
+        address.hosts = vec![Host::Domain(name)];
+        assert_eq!(refused(client.proxied_relay(&address, None).await), CommandError::Syntax.into());
+    }
+    let mut sessions = Vec::new();
+    for name in ["localhost", "LocalHost", "LOCALHOST"] {
+        address.hosts = vec![Host::Domain(name.to_owned())];
+        sessions.push(client.proxied_relay(&address, None).await.expect("the name is known").session_id().clone());
+    }
+    assert!(sessions.iter().all(|session| *session == sessions[0]), "there is one connection");
+}
+
+/// What a client calls a host gets neither to DNS nor to the terminal of the operator.
+#[tokio::test]
+async fn hosts_with_control_characters() {
+    let proxy = Server::start().await;
+    let client = proxy.connect().await;
+    let mut address = proxy.address().clone();
+    for name in ["\x1b[2Jgone.example.org", "bell\x07.example.org", "a\0b", "c1\u{9b}31m.example.org"] {
+        address.hosts = vec![Host::Domain(name.to_owned())];
+        assert_eq!(refused(client.proxied_relay(&address, None).await), CommandError::Syntax.into(), "{name:?}");
+    }
+    assert!(!proxy.output().iter().any(|line| line.chars().any(char::is_control)));
+}
+
+/// Whatever a client calls it, the network of the operator is none of its business.
+#[tokio::test]
+async fn relays_that_are_not_public() {
+    let mut inside = SilentRelay::start().await;
+    let proxy = Server::start_with(&[("PROXY", "allow_private", "off")]).await;
+    let client = proxy.connect().await;
+    for host in ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "127.1.2.3"] {
+        let address = address_with(&proxy, &[host], inside.port);
+        assert_eq!(refused(client.proxied_relay(&address, None).await), broker(BrokerError::Host), "{host}");
+    }
+    assert!(inside.is_untried());
+    proxy.logs(0, "Error connecting: 127.0.0.1 its address is not public ([PROXY] allow_private").await;
+
+    let socks = SilentRelay::start().await;
+    let settings = [
+        ("PROXY", "allow_private", "off"),
+        ("PROXY", "socks_mode", "always"),
+        ("PROXY", "socks_proxy", &*format!("127.0.0.1:{}", socks.port)),
+    ];
+    let mut socks = socks;
+    let proxy = Server::start_with(&settings).await;
+    let client = proxy.connect().await;
+    for host in ["127.0.0.1", "localhost", "10.0.0.1"] {
+        let address = address_with(&proxy, &[host], inside.port);
+        assert_eq!(refused(client.proxied_relay(&address, None).await), broker(BrokerError::Host), "{host}");
+    }
+    assert!(socks.is_untried());
 }
