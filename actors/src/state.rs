@@ -108,8 +108,9 @@ impl MessagesKept {
     fn of(settings: &StoreLogSettings) -> Self {
         match settings.storage {
             Storage::Journal => Self::Journaled,
-            _ if settings.restore_messages && settings.enable => Self::Saved,
-            _ => Self::No,
+            Storage::Memory if settings.restore_messages && settings.enable => Self::Saved,
+            // There is no database here: a start refuses it.
+            Storage::Memory | Storage::DatabaseJournal | Storage::Database => Self::No,
         }
     }
 }

@@ -337,7 +337,8 @@ impl ServiceStats {
 
     /// What a bulk subscription found is compared with what the service expected, if it said so.
     pub(crate) fn drifted(&self, found: &QueueSet, expected: &QueueSet) {
-        let difference = found.count - expected.count;
+        // What a client expects may be any number.
+        let difference = found.count.saturating_sub(expected.count);
         let by = usize::try_from(difference.unsigned_abs()).unwrap_or(usize::MAX);
         if *expected == QueueSet::UNKNOWN || found == expected {
             self.as_expected.count();

@@ -196,7 +196,17 @@ impl Check<'_> {
         self.role(Some(ServiceRole::Messaging))?;
         let authorized = match command {
             RecipientCommand::Subscribe => self.with_service_signature()?,
-            _ => self.without_service_signature()?.clone(),
+            RecipientCommand::SecureSender(_)
+            | RecipientCommand::SetRecipientKeys(_)
+            | RecipientCommand::SetLink(..)
+            | RecipientCommand::DeleteLink
+            | RecipientCommand::SetNotifier(_)
+            | RecipientCommand::DeleteNotifier
+            | RecipientCommand::Get
+            | RecipientCommand::Acknowledge(_)
+            | RecipientCommand::Suspend
+            | RecipientCommand::Delete
+            | RecipientCommand::QueueInfo => self.without_service_signature()?.clone(),
         };
         let keys = queue.record().recipient_keys.clone();
         let key = keys.as_slice().iter().find(|key| self.is_by(key, &authorized)).ok_or(ErrorType::Auth)?.clone();
@@ -297,7 +307,7 @@ impl Check<'_> {
                     Err(ErrorType::Service)
                 }
             }
-            _ => Err(ErrorType::Service),
+            (Some(_), None) | (None, Some(_)) => Err(ErrorType::Service),
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use futures_util::future::join_all;
 use smp_client::protocol::command::{Command, QueueSet, RecipientCommand, ServiceCommand};
 use smp_client::protocol::error::{CommandError, ErrorType};
+use smp_client::protocol::handshake::ServiceRole;
 use smp_client::protocol::id::{EntityId, RecipientId};
 use smp_client::protocol::response::{EncryptedMessage, Response};
 use smp_client::protocol::version::Version;
@@ -206,6 +207,23 @@ async fn b_110_plain_connections_have_no_service() {
         let subs = Command::Service(subs(queue_set([[0; 24]; 0])));
         let refused = ask(&plain, service_id(&service), subs, By::Key(&ed25519())).await;
         assert_eq!(refused, err(service_id(&service), ErrorType::Service));
+    }
+}
+
+/// What a service expects may be any number: it is only compared.
+#[tokio::test]
+async fn expectations_of_any_size() {
+    let server = Server::start().await;
+    for count in [i64::MIN, i64::MIN + 1, -2, -1, i64::MAX] {
+        for service in [Service::messaging(), Service::notifier()] {
+            let client = service.connect(&server).await;
+            let expected = QueueSet { count, ..queue_set([[0; 24]; 0]) };
+            let found = match service.role {
+                ServiceRole::Notifier => client.subscribe_service_notifiers(expected).await,
+                ServiceRole::Messaging | ServiceRole::Proxy => client.subscribe_service_queues(expected).await,
+            };
+            assert_eq!(found.expect("it is a service").count, 0, "{count}");
+        }
     }
 }
 

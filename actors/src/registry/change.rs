@@ -10,7 +10,7 @@ use std::sync::Arc;
 use smp_protocol::error::ErrorType;
 use smp_store::date::Date;
 use smp_store::log_record::LogRecord;
-use smp_store::record::{Link, QueueRecord, QueueStatus};
+use smp_store::record::{Link, QueueStatus};
 use tokio::sync::oneshot;
 
 use super::batch::{Executed, Requester, Slot};
@@ -169,7 +169,19 @@ impl Shard {
             }
             LogRecord::Notifier(_, notifier) => self.directory.remove_notifier(queue, &notifier.id),
             LogRecord::Link(_, link) if !has_link(queue, link) => self.directory.remove_link(queue, link.id()),
-            _ => {}
+            // They reserve nothing.
+            LogRecord::Link(..)
+            | LogRecord::Secure(..)
+            | LogRecord::Keys(..)
+            | LogRecord::DeleteLink(_)
+            | LogRecord::DeleteNotifier(_)
+            | LogRecord::Suspend(_)
+            | LogRecord::Block(..)
+            | LogRecord::Unblock(_)
+            | LogRecord::Delete(_)
+            | LogRecord::Time(..)
+            | LogRecord::NewService(_)
+            | LogRecord::QueueService(..) => {}
         }
     }
 
@@ -184,7 +196,15 @@ impl Shard {
             LogRecord::DeleteLink(_) => self.apply_delete_link(queue),
             LogRecord::Block(_, info) => self.apply_block(queue, info),
             LogRecord::QueueService(_, party, service) => self.apply_association(cause, queue, party, service),
-            change => apply_to_record(&mut queue.record_mut(), change),
+            // Nothing else follows from these.
+            LogRecord::Link(_, link) => queue.record_mut().link = Some(Box::new(link)),
+            LogRecord::Secure(_, key) => queue.record_mut().sender_key = Some(key),
+            LogRecord::Keys(_, keys) => queue.record_mut().recipient_keys = keys,
+            LogRecord::Suspend(_) => queue.record_mut().status = QueueStatus::Off,
+            LogRecord::Unblock(_) => queue.record_mut().status = QueueStatus::Active,
+            LogRecord::Time(_, date) => queue.record_mut().updated_at = Some(date),
+            // Of no queue: services are entered by their registrar.
+            LogRecord::NewService(_) => {}
         }
     }
 
@@ -209,26 +229,6 @@ impl Shard {
 
     fn today(&self) -> Date {
         Date::from_unix_seconds(self.now())
-    }
-}
-
-/// The changes that nothing else follows from.
-fn apply_to_record(record: &mut QueueRecord, change: LogRecord) {
-    match change {
-        LogRecord::Link(_, link) => record.link = Some(Box::new(link)),
-        LogRecord::Secure(_, key) => record.sender_key = Some(key),
-        LogRecord::Keys(_, keys) => record.recipient_keys = keys,
-        LogRecord::Suspend(_) => record.status = QueueStatus::Off,
-        LogRecord::Unblock(_) => record.status = QueueStatus::Active,
-        LogRecord::Time(_, date) => record.updated_at = Some(date),
-        LogRecord::Create(_)
-        | LogRecord::Delete(_)
-        | LogRecord::Block(..)
-        | LogRecord::DeleteLink(_)
-        | LogRecord::Notifier(..)
-        | LogRecord::DeleteNotifier(_)
-        | LogRecord::NewService(_)
-        | LogRecord::QueueService(..) => {}
     }
 }
 

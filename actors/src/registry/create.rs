@@ -160,7 +160,7 @@ impl Draft {
         let (sender_id, link) = match request {
             Some(QueueRequest::Messaging(Some(link))) => (Some(link.sender_id), Some((None, link.data))),
             Some(QueueRequest::Contact(Some(link))) => (Some(link.sender_id), Some((Some(link.link_id), link.data))),
-            _ => (None, None),
+            Some(QueueRequest::Messaging(None) | QueueRequest::Contact(None)) | None => (None, None),
         };
         let sender_id = match sender_id {
             None => None,

@@ -51,7 +51,16 @@ impl Shard {
                 let record = LogRecord::Delete(*queue.recipient_id());
                 return self.change(Some(session), &queue, live, record, Then::Answer(slot, Executed::OK));
             }
-            _ => {}
+            RecipientCommand::Subscribe
+            | RecipientCommand::SecureSender(_)
+            | RecipientCommand::SetRecipientKeys(_)
+            | RecipientCommand::SetLink(..)
+            | RecipientCommand::DeleteLink
+            | RecipientCommand::SetNotifier(_)
+            | RecipientCommand::DeleteNotifier
+            | RecipientCommand::Get
+            | RecipientCommand::Acknowledge(_)
+            | RecipientCommand::QueueInfo => {}
         }
         if let Some(error) = blocked(&queue) {
             return error.into();
