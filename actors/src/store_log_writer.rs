@@ -76,7 +76,8 @@ impl StoreLogWriter {
             faults::pass(FaultPoint::StoreLogWriter, None);
             match (&mut *log.lock(), sync) {
                 (Some(log), StoreLogSync::Commit) => log.append_synced(&lines).map_err(Some),
-                (Some(log), StoreLogSync::Interval | StoreLogSync::Off) => log.append(&lines).map_err(Some),
+                (Some(log), StoreLogSync::Interval) => log.append_to_be_synced(&lines).map_err(Some),
+                (Some(log), StoreLogSync::Off) => log.append(&lines).map_err(Some),
                 (None, _) => Err(None),
             }
         });
@@ -97,7 +98,8 @@ impl StoreLogWriter {
         result
     }
 
-    /// In an interval, if lines are not synced as they come.
+    /// In an interval, if lines are not synced as they come. Lines that could not be synced were answered: the log is written anew
+    /// until that works, and takes no others before.
     fn sync_soon(&mut self, context: &mut Context<Self>) {
         if self.sync != StoreLogSync::Interval || std::mem::replace(&mut self.sync_due, true) {
             return;
@@ -107,7 +109,11 @@ impl StoreLogWriter {
             let log = Arc::clone(&this.log);
             match this.guard.run(|| log.lock().as_mut().map_or(Ok(()), StoreLog::sync)) {
                 Some(Ok(())) => {}
-                Some(Err(failure)) => this.note_failure(Some(&failure)),
+                Some(Err(failure)) => {
+                    this.note_failure(Some(&failure));
+                    this.rescue(context);
+                    this.sync_soon(context);
+                }
                 None => context.stop(),
             }
         });

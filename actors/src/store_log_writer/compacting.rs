@@ -50,12 +50,18 @@ impl StoreLogWriter {
         }
     }
 
-    /// After lines could not be appended. What was synced before is on the disk, and so it can be written anew; where lines are
-    /// answered without a sync, some may be lost, and the operator has to look.
+    /// After lines could not be appended: if an earlier sync failed, the log is written anew.
     pub(super) fn compact_if_lost(&mut self, context: &mut Context<Self>, failure: Option<&StoreLogError>) {
-        let is_lost = matches!(failure, Some(StoreLogError::SyncLost { .. })) && self.sync == StoreLogSync::Commit;
+        if matches!(failure, Some(StoreLogError::SyncLost { .. })) && self.sync != StoreLogSync::Off {
+            self.rescue(context);
+        }
+    }
+
+    /// Writes the log anew after a failed sync. What was synced before is on the disk; what was answered without a sync can still be
+    /// read, as long as the machine runs, or else the log is damaged, is not replaced, and the operator has to look.
+    pub(super) fn rescue(&mut self, context: &mut Context<Self>) {
         let is_soon = self.compaction.last_rescue.is_some_and(|at| at.elapsed() < PAUSE);
-        if is_lost && !is_soon && !self.compaction.is_running {
+        if !is_soon && !self.compaction.is_running {
             self.compaction.last_rescue = Some(Instant::now());
             self.begin_compaction(context);
         }
@@ -117,6 +123,8 @@ impl Handler<Drafted> for StoreLogWriter {
         match finished {
             Some(Some((before, length, Ok(report), not_removed))) => {
                 self.compaction.length = length;
+                // All of it was written and synced.
+                self.note_recovery();
                 let backup = report.backup.display();
                 note!(
                     self.logger,

@@ -105,6 +105,14 @@ impl StoreLog {
         Ok(self.log.append(lines)?)
     }
 
+    /// [`Self::append`] of lines that will be synced later: refused after a failed sync, because then they never could be.
+    pub fn append_to_be_synced(&mut self, lines: &[u8]) -> Result<(), StoreLogError> {
+        if self.sync_lost {
+            return Err(StoreLogError::SyncLost { path: self.path().to_path_buf() });
+        }
+        self.append(lines)
+    }
+
     /// [`Self::append`] and [`Self::sync`]. After an error none of the lines is in the log.
     pub fn append_synced(&mut self, lines: &[u8]) -> Result<(), StoreLogError> {
         let before = self.log.length();
