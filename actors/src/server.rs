@@ -146,10 +146,11 @@ impl Server {
         if let Some(restoration) = restoration {
             restoration.finish()?;
         }
-        place.save_messages(&directory)?;
+        let save = place.save_alone();
+        save.messages(&directory)?;
         let waiting: Vec<_> = notifications.waiting().map(|(id, pending)| (id, pending.clone())).collect();
-        place.save_notifications(&waiting)?;
-        place.save_stats(&smp_store::stats::StatsSnapshot {
+        save.notifications(&waiting)?;
+        save.stats(&smp_store::stats::StatsSnapshot {
             active_queues: activity.all.to_saved(),
             active_queues_ntf: activity.with_notification.to_saved(),
             ..stats.snapshot(*from_time.lock())
@@ -259,16 +260,17 @@ impl Server {
 
 /// Saves each part of the state, whatever happens to the others. Messages first: they are what cannot be had again.
 async fn save(tree: &Tree, directory: &Directory, place: &Place, logger: &Logger) -> Result<(), StartError> {
-    let messages = close_shards(tree).await.and_then(|()| Ok(place.save_messages(directory)?));
+    let save = place.begin_last_save().await;
+    let messages = close_shards(tree).await.and_then(|()| Ok(save.messages(directory)?));
     let journal = match &tree.journal {
         None => Ok(()),
         Some(writer) => answer("JournalWriter", writer.send(CloseJournal)).await.and_then(|closed| Ok(closed?)),
     };
     let waiting = answer("Notifications", tree.notifications.actor.send(notifications::Flush)).await;
-    let notifications = waiting.and_then(|waiting| Ok(place.save_notifications(&waiting)?));
+    let notifications = waiting.and_then(|waiting| Ok(save.notifications(&waiting)?));
     let stats = answer("StatsCollector", tree.stats.send(Snapshot)).await;
     let stats = stats.and_then(|stats| stats.ok_or(StartError::NoAnswer("StatsCollector")));
-    let stats = stats.and_then(|stats| Ok(place.save_stats(&stats)?));
+    let stats = stats.and_then(|stats| Ok(save.stats(&stats)?));
     let closed = match &tree.store_log {
         None => Ok(()),
         Some(writer) => answer("StoreLogWriter", writer.send(CloseLog)).await.and_then(|closed| Ok(closed?)),

@@ -1,38 +1,34 @@
 //! What the server finds on disk when it starts, and what it leaves there when it ends in good order.
 
 mod loading;
+mod saving;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 use slog::{Logger, warn};
 use smp_config::settings::{Storage, StoreLog as StoreLogSettings};
-use smp_protocol::id::NotifierId;
 use smp_store::error::FileError;
 use smp_store::files::Files;
 use smp_store::journal::{Journal, RestoredQueues};
-use smp_store::messages_log;
 use smp_store::names::{METRICS, STORE_LOG};
-use smp_store::ntfs_log::{self, StoredNotification};
 use smp_store::record::QueueRecord;
 use smp_store::restoration::{Restoration, RestoreError};
 use smp_store::state_lock::{LockError, StateLock};
 use smp_store::stats::StatsSnapshot;
-use smp_store::stats_log;
 use smp_store::store_log::{StoreLog, StoreLogError};
 use thiserror::Error;
 
 use self::loading::Known;
 pub use self::loading::Loading;
+use self::saving::Saving;
 use crate::activity::{ActiveHashes, Activity};
 use crate::directory::Directory;
 use crate::machine::Machine;
 use crate::metrics::MetricsFile;
-use crate::notification::PendingNotification;
 use crate::notifications::NotificationArea;
-use crate::registry::undelivered;
 use crate::services::{AreaKind, Services};
 use crate::stats::Stats;
 
@@ -89,6 +85,7 @@ pub struct Place {
     keeps_notifications: bool,
     keeps_stats: bool,
     logger: Logger,
+    saving: Arc<Saving>,
     /// Held as long as the place is in use.
     _lock: Arc<StateLock>,
 }
@@ -137,6 +134,7 @@ impl State {
             keeps_notifications: keeps,
             keeps_stats: settings.store_log.log_stats,
             logger: Logger::clone(logger),
+            saving: Arc::default(),
             _lock: lock,
         };
         let stats = Arc::new(Stats::default());
@@ -243,54 +241,7 @@ fn restore_stats(saved: Option<StatsSnapshot>, stats: &Stats) -> (Activity, Syst
     (activity, saved.from_time)
 }
 
-fn to_stored(pending: &PendingNotification) -> StoredNotification {
-    StoredNotification {
-        message_id: pending.message_id,
-        timestamp: pending.timestamp,
-        nonce: pending.encrypted.nonce,
-        metadata: pending.encrypted.meta.into(),
-    }
-}
-
 impl Place {
-    /// Saves the undelivered messages of all queues.
-    pub fn save_messages(&self, directory: &Directory) -> Result<(), FileError> {
-        match self.messages {
-            MessagesKept::Saved => {}
-            MessagesKept::Journaled => return Ok(()),
-            MessagesKept::No => {
-                note!(self.logger, "undelivered messages are not saved");
-                return Ok(());
-            }
-        }
-        let begin = Instant::now();
-        let saved = messages_log::save(Arc::clone(&self.files), &self.path, undelivered(directory))?;
-        note!(self.logger, "messages saved: {saved} ({} ms)", begin.elapsed().as_millis());
-        Ok(())
-    }
-
-    /// Saves the waiting notifications.
-    pub fn save_notifications(&self, waiting: &[(NotifierId, PendingNotification)]) -> Result<(), FileError> {
-        if !self.keeps_notifications {
-            return Ok(());
-        }
-        let stored: Vec<_> = waiting.iter().map(|(id, pending)| (*id, to_stored(pending))).collect();
-        let lines = stored.iter().map(|(id, notification)| (*id, notification));
-        let saved = ntfs_log::save(Arc::clone(&self.files), &self.path, lines)?;
-        note!(self.logger, "notifications saved: {saved}");
-        Ok(())
-    }
-
-    /// Saves the statistics.
-    pub fn save_stats(&self, stats: &StatsSnapshot) -> Result<(), FileError> {
-        if !self.keeps_stats {
-            return Ok(());
-        }
-        stats_log::save(Arc::clone(&self.files), &self.path, stats)?;
-        note!(self.logger, "server stats saved");
-        Ok(())
-    }
-
     /// Where the metrics go, if they are written in some interval.
     pub fn metrics(&self, interval: Option<Duration>) -> Option<MetricsFile> {
         let interval = interval?;

@@ -236,6 +236,60 @@ async fn save_changes_nothing() {
     queue.takes(b"4").await;
 }
 
+/// As many as are served at a time save again and again.
+async fn save_without_end(port: u16) {
+    join_all((0..16).map(async |_| {
+        let mut control = Control::admin(port).await;
+        // Until the server has other things to do, or is gone.
+        while let Ok(reply) = control.try_ask("save").await {
+            assert_eq!(reply, "saving server state...");
+            match control.try_line().await {
+                Ok(reply) => {
+                    assert!(reply == "server state saved!" || reply.contains("the server is stopping"), "{reply}")
+                }
+                Err(_) => return,
+            }
+        }
+    }))
+    .await;
+}
+
+/// Whenever the server ends, in good order or not, there is one whole file, and after an orderly end it is the last one.
+#[tokio::test]
+async fn saves_at_the_same_time() {
+    let (mut server, port) = with_control_port(&[IN_MEMORY, ("STORE_LOG", "log_stats", "on")]).await;
+    let client = server.connect().await;
+    let queues = join_all((0..8).map(|_| Recipient::contact(&client))).await;
+    for queue in &queues {
+        queue.sender(&client).sends(b"first").await;
+    }
+    let saved = join_all((0..16).map(|_| async { Control::admin(port).await.all_of("save").await })).await;
+    for reply in saved {
+        assert_eq!(reply, "saving server state...\nserver state saved!\n");
+    }
+    for round in 0..3 {
+        let saving = tokio::spawn(save_without_end(port));
+        let logged = server.process().output().len();
+        server.logs(logged, "messages saved: 8").await;
+        server.kill().await;
+        saving.await.unwrap();
+        assert_eq!(server.lines_of(MESSAGES).len(), 8, "round {round}");
+        server.run().await;
+    }
+    let saving = tokio::spawn(save_without_end(port));
+    let logged = server.process().output().len();
+    server.logs(logged, "messages saved: 8").await;
+    let client = server.connect().await;
+    let late = queues[0].sender(&client);
+    late.sends(b"second").await;
+    server.stop().await;
+    saving.await.unwrap();
+    assert_eq!(server.lines_of(MESSAGES).len(), 9);
+    let asides = std::fs::read_dir(server.state_file("")).unwrap();
+    let asides: Vec<_> = asides.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(asides.iter().all(|name| !name.to_string_lossy().contains(".new")), "{asides:?}");
+}
+
 /// Many commands at the same time as many of clients.
 #[tokio::test]
 async fn operator_and_clients_at_the_same_time() {

@@ -1,5 +1,7 @@
 //! The control port, as an operator with a terminal uses it.
 
+use std::io;
+
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -61,6 +63,21 @@ impl Control {
         let mut line = String::new();
         timeout(GIVE_UP, self.0.read_line(&mut line)).await.expect("a line comes").expect("lines are text");
         line.trim_end_matches('\n').to_owned()
+    }
+
+    /// Sends a line to a server that may end; the first line of the reply.
+    pub async fn try_ask(&mut self, line: &str) -> io::Result<String> {
+        self.0.get_mut().write_all(format!("{line}\n").as_bytes()).await?;
+        self.try_line().await
+    }
+
+    /// The next line of a server that may end.
+    pub async fn try_line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        match timeout(GIVE_UP, self.0.read_line(&mut line)).await.expect("a line comes, or the end") {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            read => read.map(|_| line.trim_end_matches('\n').to_owned()),
+        }
     }
 
     /// Sends a line; the first line of the reply.

@@ -19,6 +19,7 @@ use crate::metrics::{Census, Watched};
 use crate::notifications;
 use crate::queue::Queue;
 use crate::registry::{OperatorAnswer, OperatorCommand, OperatorJob, QueueRegistry};
+use crate::server::StartError;
 use crate::services::Services;
 use crate::state::Place;
 use crate::stats_collector::{Snapshot, StatsCollector, Totals};
@@ -162,25 +163,32 @@ impl ControlDesk {
 
     /// A snapshot of what an orderly end would save. Nothing else changes.
     async fn save(&self) -> String {
-        let (place, directory) = (self.place.clone(), Arc::clone(&self.directory));
-        let messages = actix_rt::task::spawn_blocking(move || place.save_messages(&directory)).await;
-        let waiting = self.watched.notifications.actor.send(notifications::Flush).await.unwrap_or_default();
-        let place = self.place.clone();
+        let Some(save) = self.place.begin_save().await.map(Arc::new) else {
+            return "saving server state...\nerror: the server is stopping, and saves its state itself\n".to_owned();
+        };
+        let (of_messages, directory) = (Arc::clone(&save), Arc::clone(&self.directory));
+        let messages = actix_rt::task::spawn_blocking(move || of_messages.messages(&directory)).await;
+        let waiting = self.watched.notifications.actor.send(notifications::Flush).await.ok();
         let stats = self.collector.send(Snapshot).await.ok().flatten();
         let rest = actix_rt::task::spawn_blocking(move || {
-            place.save_notifications(&waiting)?;
-            stats.map_or(Ok(()), |stats| place.save_stats(&stats))
+            // The file of an actor that does not answer stays as it is.
+            let waiting = waiting.ok_or_else(|| no_answer("Notifications"))?;
+            save.notifications(&waiting).map_err(|failure| failure.to_string())?;
+            let stats = stats.ok_or_else(|| no_answer("StatsCollector"))?;
+            save.stats(&stats).map_err(|failure| failure.to_string())
         });
-        let results = [messages, rest.await].map(|result| match result {
-            Ok(result) => result.map_err(|failure| failure.to_string()),
-            Err(_) => Err("INTERNAL".to_owned()),
-        });
+        let messages = messages.map(|result| result.map_err(|failure| failure.to_string()));
+        let results = [messages, rest.await].map(|result| result.unwrap_or_else(|_| Err("INTERNAL".to_owned())));
         let end = match results.into_iter().collect::<Result<Vec<_>, _>>() {
             Ok(_) => "server state saved!".to_owned(),
             Err(failure) => format!("error: {failure}"),
         };
         format!("saving server state...\n{end}\n")
     }
+}
+
+fn no_answer(actor: &'static str) -> String {
+    StartError::NoAnswer(actor).to_string()
 }
 
 fn error_line(error: &ErrorType) -> String {
