@@ -2,10 +2,13 @@
 //! they compile to nothing.
 
 #[cfg(feature = "fault-injection")]
+use std::sync::LazyLock;
+
+#[cfg(feature = "fault-injection")]
 use parking_lot::Mutex;
 use smp_protocol::version::Version;
 
-/// A place in an actor where it can be made to panic.
+/// A place in an actor where it can be made to panic, or to hang.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultPoint {
     /// A session, when a block has come.
@@ -80,9 +83,23 @@ pub fn arm_for(point: FaultPoint, version: Version) {
     ARMED.lock().push((point, Some(version)));
 }
 
+/// The environment of the program says at which point actors hang, by its name.
+#[cfg(feature = "fault-injection")]
+static HANGS_AT: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("SMP_SERVER_HANGS_AT").ok());
+
+#[cfg(feature = "fault-injection")]
+fn hang_if_wanted(point: FaultPoint) {
+    if HANGS_AT.as_deref().is_some_and(|name| name == format!("{point:?}")) {
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
 /// Panics if the point is armed for whoever passes.
 #[cfg(feature = "fault-injection")]
 pub(crate) fn pass(point: FaultPoint, passer: Passer) {
+    hang_if_wanted(point);
     let strikes = |(armed, target): &(FaultPoint, Passer)| *armed == point && (target.is_none() || *target == passer);
     let mut armed = ARMED.lock();
     if let Some(position) = armed.iter().position(strikes) {

@@ -59,6 +59,7 @@ pub mod supervisor;
 mod systemd;
 mod tree;
 pub mod verify;
+mod watchdog;
 mod web;
 
 pub use machine::Machine;

@@ -24,7 +24,7 @@ pub use census::{AreaCensus, Census, PendingAcks};
 pub use endpoint::{Endpoint, EndpointParts};
 pub use operation::{Depths, Operation};
 pub use text::{Moment, text, told};
-pub use vitals::Vitals;
+pub use vitals::{Pulse, Vitals};
 
 /// Where the metrics are written, and how often.
 #[derive(Clone)]

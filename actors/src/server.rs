@@ -202,6 +202,7 @@ impl Server {
         let health = Health::default();
         let site = web::prepare(&settings, version, &health, &logger);
         let seed = Seed {
+            watchdog_limit: handle_signals.then(systemd::watchdog_limit).flatten(),
             site,
             health,
             settings,
@@ -223,7 +224,7 @@ impl Server {
             sockets,
             logger: logger.clone(),
         };
-        let tree = Tree::grow(seed, root.clone());
+        let tree = Tree::grow(seed, &root);
         if let Some(restoration) = restoration {
             restoration.finish()?;
         }
@@ -248,6 +249,7 @@ impl Server {
             systemd::stopping(&logger);
         }
         note!(logger, "Saving server state...");
+        tree.expect_end();
         tree.end_sessions().await;
         let saved = save(&tree, &directory, &place, &logger).await;
         tree.stop_threads();

@@ -4,7 +4,7 @@ mod budget;
 mod tally;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use slog::{Logger, error, warn};
@@ -12,8 +12,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use budget::RestartBudget;
-
-use crate::systemd;
 
 pub use tally::{Falls, Tally};
 
@@ -45,8 +43,6 @@ pub struct Supervisor {
     end: Option<oneshot::Sender<EndReason>>,
     /// Taken over from the system's default, which is to die.
     signals: Vec<(Signal, &'static str)>,
-    /// How often systemd wants to hear of it.
-    watchdog: Option<Duration>,
     logger: Logger,
 }
 
@@ -68,8 +64,7 @@ impl Supervisor {
         if let Err(error) = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())) {
             warn!(logger, "cannot handle SIGXFSZ: {error}; a file that reaches its size limit would end the server");
         }
-        let watchdog = handle_signals.then(systemd::watchdog_interval).flatten();
-        Self { budget: RestartBudget::default(), end: Some(end), signals, watchdog, logger }.start()
+        Self { budget: RestartBudget::default(), end: Some(end), signals, logger }.start()
     }
 
     fn end(&mut self, reason: EndReason) {
@@ -93,10 +88,6 @@ impl Actor for Supervisor {
     fn started(&mut self, context: &mut Self::Context) {
         for (signal, name) in self.signals.drain(..) {
             actix_rt::spawn(forward(signal, name, context.address()));
-        }
-        // The root answers for all: who does not come back is restarted by it, or ends the server.
-        if let Some(interval) = self.watchdog {
-            context.run_interval(interval, |this, _| systemd::alive(&this.logger));
         }
     }
 }

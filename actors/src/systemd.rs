@@ -20,9 +20,9 @@ pub fn alive(logger: &Logger) {
     tell(&[NotifyState::Watchdog], logger);
 }
 
-/// How often [`alive`] is to be called: twice in the time that systemd allows.
-pub fn watchdog_interval() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|limit| limit / 2)
+/// How long systemd waits for [`alive`] before it restarts the server; `None`: it does not.
+pub fn watchdog_limit() -> Option<Duration> {
+    sd_notify::watchdog_enabled()
 }
 
 fn tell(state: &[NotifyState<'_>], logger: &Logger) {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use actix::{Addr, Supervisor as Restarting};
+use actix::{Actor, Addr, Supervisor as Restarting};
 use actix_rt::Arbiter;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
@@ -44,6 +44,7 @@ use crate::stats::{PortStats, Stats};
 use crate::stats_collector::StatsCollector;
 use crate::store_log_writer::StoreLogWriter;
 use crate::supervisor::{Root, Supervisor, Tally};
+use crate::watchdog::{Rest, Watchdog};
 use crate::web::{Health, Site, Web, WebDoor};
 
 /// Time for actors to answer when the server ends.
@@ -85,6 +86,8 @@ pub struct Seed {
     pub threads: usize,
     /// The bound sockets.
     pub sockets: Sockets,
+    /// After how much silence systemd restarts the server, if it does.
+    pub watchdog_limit: Option<Duration>,
     /// The web site, if there is one.
     pub site: Option<Site>,
     /// Asked by the site.
@@ -108,6 +111,7 @@ pub struct Tree {
     expirer: Addr<Expirer>,
     control_port: Option<Addr<ControlPort>>,
     metrics_endpoint: Option<Addr<Endpoint>>,
+    watchdog: Option<Addr<Watchdog>>,
     web: Option<Addr<Web>>,
     https: Option<Arc<HttpsCredential>>,
     /// One per thread of sessions and shards.
@@ -118,6 +122,7 @@ pub struct Tree {
     web_arbiter: Option<Arbiter>,
     /// Of the store log and of the journal.
     writer_arbiters: Vec<Arbiter>,
+    watchdog_arbiter: Arbiter,
     tls: Arc<TlsServer>,
     password: CreatePassword,
     logger: Logger,
@@ -126,7 +131,7 @@ pub struct Tree {
 impl Tree {
     /// Starts all actors; connections are refused until the tree is opened. Must run on a thread of an actix
     /// system.
-    pub fn grow(seed: Seed, root: Addr<Supervisor>) -> Self {
+    pub fn grow(seed: Seed, root: &Addr<Supervisor>) -> Self {
         let Seed { settings, credential, directory, services, notifications, store_log, activity, .. } = seed;
         let tally = Arc::new(Tally::default());
         let alpn: Vec<&[u8]> = settings.limits.alpn.iter().map(String::as_bytes).collect();
@@ -141,7 +146,7 @@ impl Tree {
             stats: seed.stats,
             clock: seed.clock,
             sessions: Arc::default(),
-            reports: Arc::new(Root { supervisor: root, tally: Arc::clone(&tally) }),
+            reports: Arc::new(Root { supervisor: root.clone(), tally: Arc::clone(&tally) }),
             tally,
             depths: Depths::new(seed.threads),
             logger: seed.logger,
@@ -204,6 +209,7 @@ impl Tree {
             stats,
             control_port,
             metrics_endpoint: None,
+            watchdog: None,
             web: web.map(|(web, _)| web),
             https,
             expirer: soil.expirer(&shards),
@@ -216,6 +222,7 @@ impl Tree {
             relay_arbiter,
             web_arbiter,
             writer_arbiters,
+            watchdog_arbiter: Arbiter::new(),
             tls,
             password,
             logger: soil.logger.clone(),
@@ -224,8 +231,19 @@ impl Tree {
         let vitals = tree.vitals(&shared);
         tree.metrics_endpoint =
             seed.sockets.metrics.map(|socket| soil.metrics_endpoint(socket, tree.stats.clone(), vitals.clone()));
-        seed.health.watch(vitals);
+        tree.watch(vitals, root, seed.watchdog_limit, &seed.health);
         tree
+    }
+
+    /// From now on actors that hang are noticed, those too that answer the operator.
+    fn watch(&mut self, mut vitals: Vitals, root: &Addr<Supervisor>, limit: Option<Duration>, health: &Health) {
+        health.watch(vitals.clone());
+        vitals.add("Supervisor", root);
+        if let Some(endpoint) = &self.metrics_endpoint {
+            vitals.add("MetricsEndpoint", endpoint);
+        }
+        let watchdog = Watchdog::new(vitals, limit, self.logger.clone());
+        self.watchdog = Some(Watchdog::start_in_arbiter(&self.watchdog_arbiter.handle(), |_| watchdog));
     }
 
     fn listen_everywhere(&mut self, soil: &Soil, shared: &Shared, sockets: Vec<PortSockets>, ports: &[Arc<PortStats>]) {
@@ -294,6 +312,13 @@ impl Tree {
         Ok(())
     }
 
+    /// The actors are going to end, one after the other: who does not answer does not hang.
+    pub fn expect_end(&self) {
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.do_send(Rest);
+        }
+    }
+
     /// Accepts no more connections and lets the sessions end with what they have promised to their clients. Afterwards nobody is
     /// left who could be answered.
     pub async fn end_sessions(&self) {
@@ -313,8 +338,8 @@ impl Tree {
 
     /// Ends all threads of the tree.
     pub fn stop_threads(self) {
-        let arbiters =
-            self.arbiters.into_iter().chain([self.relay_arbiter]).chain(self.web_arbiter).chain(self.writer_arbiters);
+        let others = [self.relay_arbiter, self.watchdog_arbiter].into_iter();
+        let arbiters = self.arbiters.into_iter().chain(others).chain(self.web_arbiter).chain(self.writer_arbiters);
         let arbiters: Vec<_> = arbiters.collect();
         for arbiter in &arbiters {
             arbiter.stop();

@@ -10,12 +10,14 @@ use crate::control_port::ControlPort;
 use crate::expirer::Expirer;
 use crate::journal_writer::JournalWriter;
 use crate::listener::Listener;
+use crate::metrics::Endpoint;
 use crate::names::Names;
 use crate::notifications::Notifications;
 use crate::registry::QueueRegistry;
 use crate::relays::Relays;
 use crate::stats_collector::StatsCollector;
 use crate::store_log_writer::StoreLogWriter;
+use crate::supervisor::Supervisor;
 use crate::web::Web;
 
 /// An actor that takes longer than this does not answer.
@@ -38,6 +40,7 @@ macro_rules! have_a_pulse {
 
 have_a_pulse!(
     ControlPort,
+    Endpoint,
     Expirer,
     JournalWriter,
     Listener,
@@ -47,6 +50,7 @@ have_a_pulse!(
     Relays,
     StatsCollector,
     StoreLogWriter,
+    Supervisor,
     Web
 );
 
@@ -71,6 +75,11 @@ impl Vitals {
         for (n, actor) in actors.into_iter().enumerate() {
             self.add(format!("{kind} {n}"), actor);
         }
+    }
+
+    /// The actors, to be asked one by one.
+    pub fn into_actors(self) -> impl Iterator<Item = (String, Recipient<Pulse>)> {
+        self.0.into_iter()
     }
 
     /// Asks all at once: how long each took to answer, if it did in time.
