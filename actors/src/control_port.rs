@@ -5,6 +5,7 @@ mod block_quota;
 mod command;
 mod connection;
 mod desk;
+mod line;
 mod listing;
 
 pub use actor::ControlPort;

@@ -278,7 +278,7 @@ impl Check<'_> {
             return Err(ErrorType::Service);
         };
         let own = self.transmission.entity.as_ref() == service.id.as_ref();
-        if own && VerifyingKey::Ed25519(service.session_key).verify(&authorized.to_vec(), signature) {
+        if own && VerifyingKey::Ed25519(service.session_key).verify(&authorized.copied(), signature) {
             Ok(VerifiedCommand::Service(command))
         } else {
             Err(ErrorType::Service)
@@ -301,7 +301,7 @@ impl Check<'_> {
             (None, None) => Ok(authorized.clone()),
             (Some(service), Some(signature)) => {
                 let key = VerifyingKey::Ed25519(service.session_key);
-                if key.verify(&authorized.to_vec(), &Signature::Ed25519(*signature)) {
+                if key.verify(&authorized.copied(), &Signature::Ed25519(*signature)) {
                     Ok(authorized.clone().by_service(&service.fingerprint))
                 } else {
                     Err(ErrorType::Service)

@@ -30,6 +30,7 @@ mod queues;
 mod quota;
 mod reload;
 mod restart;
+mod secrets;
 mod services;
 mod sessions;
 mod stores;

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use slog::{error, warn};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::command::{ControlCommand, Role};
 use super::desk::ControlDesk;
+use super::line::{Line, LineReader, MAX_LINE};
 use crate::admission::Place;
-
-/// Most bytes of a line, its end included.
-const MAX_LINE: u64 = 4096;
 
 const GREETING: &str = "SMP server control port\n'help' for supported commands\n";
 const HELP: &str = "commands: stats, stats-rts, clients, sockets, socket-threads, threads, server-info, status, block, \
@@ -22,20 +20,19 @@ const HELP: &str = "commands: stats, stats-rts, clients, sockets, socket-threads
 /// Whoever has a role keeps the place.
 pub async fn serve(stream: TcpStream, desk: Arc<ControlDesk>, place: &Place) -> std::io::Result<()> {
     let (read, mut write) = stream.into_split();
-    let mut read = BufReader::new(read);
+    let mut lines = LineReader::new(read);
     let mut role = Role::None;
     let mut keeps_place = None;
     write.write_all(GREETING.as_bytes()).await?;
     loop {
-        let mut line = Vec::new();
-        if (&mut read).take(MAX_LINE).read_until(b'\n', &mut line).await? == 0 {
-            return Ok(());
-        }
-        if !line.ends_with(b"\n") && line.len() as u64 == MAX_LINE {
-            return write.write_all(format!("error: a line has at most {MAX_LINE} bytes\n").as_bytes()).await;
-        }
-        let text = String::from_utf8_lossy(&line);
-        let reply = match ControlCommand::parse(text.trim_end_matches(['\r', '\n'])) {
+        let text = match lines.next().await? {
+            Line::Text(text) => text,
+            Line::TooLong => {
+                return write.write_all(format!("error: a line has at most {MAX_LINE} bytes\n").as_bytes()).await;
+            }
+            Line::End => return Ok(()),
+        };
+        let reply = match ControlCommand::parse(&text) {
             Ok(None) => continue,
             Ok(Some(ControlCommand::Quit)) => return Ok(()),
             Ok(Some(ControlCommand::Help)) => HELP.to_owned(),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use actix::Addr;
 use actix::dev::SendError;
 use smp_protocol::batch;
-use smp_protocol::command::ProxyCommand;
+use smp_protocol::command::{ProxyCommand, may_hold_password};
 use smp_protocol::error::ErrorType;
 use smp_protocol::id::{CorrId, EntityId};
 use smp_protocol::response::Response;
@@ -135,16 +135,21 @@ impl Reader {
     async fn take_block(&mut self) -> Result<Taken, Disconnected> {
         self.outbox.wait_for_room().await;
         self.source.ready().await?;
-        let mut block = PooledBlock::take();
+        let mut block = PooledBlock::take_for_secrets();
         let read = timeout(self.block_timeout, self.source.read(&mut block)).await;
         let content = read.map_err(io::Error::from)??;
         let since = Instant::now();
         self.handle.received_at.store(self.clock.now(), Ordering::Relaxed);
         faults::pass(FaultPoint::Session, Some(self.terms.version));
+        let length = content.as_ref().map_or(usize::MAX, |content| content.len());
         let sorted = match content.map_err(drop).and_then(|content| batch::split(content).map_err(drop)) {
             Ok(transmissions) => self.sort(&transmissions).await,
-            Err(()) => Sorted { rejected: vec![outgoing(Rejected::block())], ..Sorted::default() },
+            Err(()) => {
+                let rejected = vec![outgoing(Rejected::block())];
+                Sorted { rejected, may_hold_password: true, ..Sorted::default() }
+            }
         };
+        block.holds_secrets_in(if sorted.may_hold_password { length } else { 0 });
         Ok(Taken { sorted, since })
     }
 
@@ -169,6 +174,7 @@ impl Reader {
             for (parsed, proved) in parsed.into_iter().zip(proofs) {
                 match parsed {
                     Ok((transmission, command)) => {
+                        sorted.may_hold_password |= may_hold_password(transmission.body);
                         kinds.add(&command);
                         let kind = CommandKind::of(&command);
                         let verified = asker.verify(&transmission, command, &self.directory, proved);
@@ -177,7 +183,10 @@ impl Reader {
                             turn.has_done(AGREEMENT).await;
                         }
                     }
-                    Err(rejected) => sorted.rejected.push(outgoing(rejected)),
+                    Err(rejected) => {
+                        sorted.may_hold_password = true;
+                        sorted.rejected.push(outgoing(rejected));
+                    }
                 }
             }
         }
@@ -258,7 +267,7 @@ impl Reader {
     /// Has the commands executed and their answers sent. Answers go through the mailbox of the session, behind the messages
     /// that the shards pushed to it before they answered. Returns what is to be answered later.
     async fn execute(&self, sorted: Sorted, since: Instant) -> Vec<Errand> {
-        let Sorted { mut answers, batches, rejected, errands, answered } = sorted;
+        let Sorted { mut answers, batches, rejected, errands, answered, may_hold_password: _ } = sorted;
         self.endings.borrow_mut().block_taken();
         self.outbox.push(rejected);
         for batch in batches {

@@ -18,6 +18,8 @@ pub(super) struct Sorted {
     pub batches: Vec<ShardBatch>,
     pub rejected: Vec<Outgoing>,
     pub errands: Vec<Errand>,
+    /// The block is to be wiped when it is done with.
+    pub may_hold_password: bool,
     /// The kinds of the commands that are answered together.
     pub answered: Answered,
 }

@@ -1,6 +1,8 @@
 //! What authorizes a transmission, and its verification in time that does not depend on the queue (wire.md §5.6,
 //! behaviour.md §2.6).
 
+mod covered;
+
 use std::fmt;
 use std::hint::black_box;
 use std::sync::LazyLock;
@@ -9,6 +11,8 @@ use crrl::ed448;
 use ed25519_dalek::{VerifyingKey, verify_batch};
 use sha2::{Digest, Sha512};
 use subtle::ConstantTimeEq;
+
+pub use covered::Covered;
 
 use crate::crypto::secret_box::{self, Nonce, TAG_LENGTH};
 use crate::encoding::{Decoded, Malformed};
@@ -63,6 +67,7 @@ pub struct Authorized<'a> {
     fingerprint: &'a [u8],
     prefix: Vec<u8>,
     transmitted: &'a [u8],
+    has_password: bool,
 }
 
 /// The bytes hold IDs, which never reach a log (behaviour.md I-16).
@@ -78,12 +83,12 @@ impl<'a> Authorized<'a> {
         let id = session_id.as_ref();
         let mut prefix = Vec::with_capacity(1 + id.len());
         crate::encoding::Encode::put_short(&mut prefix, id);
-        Self { fingerprint: &[], prefix, transmitted }
+        Self { fingerprint: &[], prefix, transmitted, has_password: false }
     }
 
     /// For version 6: `transmitted` starts with the session ID.
     pub fn with_sent_session(transmitted: &'a [u8]) -> Self {
-        Self { fingerprint: &[], prefix: Vec::new(), transmitted }
+        Self { fingerprint: &[], prefix: Vec::new(), transmitted, has_password: false }
     }
 
     /// The same, prefixed with the SHA-256 fingerprint of a service certificate: what a queue key authorizes in NEW, SUB and
@@ -91,6 +96,13 @@ impl<'a> Authorized<'a> {
     #[must_use]
     pub fn by_service(mut self, fingerprint: &'a [u8; 32]) -> Self {
         self.fingerprint = fingerprint;
+        self
+    }
+
+    /// The same: copies of it are wiped if there is a password in it.
+    #[must_use]
+    pub fn with_password_if(mut self, has_password: bool) -> Self {
+        self.has_password = has_password;
         self
     }
 
@@ -104,16 +116,16 @@ impl<'a> Authorized<'a> {
         digest.finalize().into()
     }
 
-    /// All covered bytes.
-    pub fn to_vec(&self) -> Vec<u8> {
-        self.parts().concat()
+    /// A copy of all covered bytes.
+    pub fn copied(&self) -> Covered {
+        Covered { bytes: self.parts().concat(), has_password: self.has_password }
     }
 
     /// Authorizes with the key of a queue. `nonce` is that of the correlation ID; `session_key` the other side's session
     /// key, used only by authenticators.
     pub fn authorize(&self, key: &AuthPrivateKey, session_key: Option<&DhPublicKey>, nonce: &Nonce) -> Authorization {
         match (key, session_key) {
-            (AuthPrivateKey::Signing(key), _) => Authorization::Signature(key.sign(&self.to_vec())),
+            (AuthPrivateKey::Signing(key), _) => Authorization::Signature(key.sign(&self.copied())),
             (AuthPrivateKey::Dh(_), None) => Authorization::None,
             (AuthPrivateKey::Dh(key), Some(session_key)) => {
                 let mut bytes = [0; AUTHENTICATOR_LENGTH];
@@ -170,7 +182,7 @@ impl Verifier<'_> {
             }
             (Authorization::Signature(Signature::Ed448(signature)), AuthKey::Ed448(key)) => {
                 match ed448::PublicKey::decode(&key[..]) {
-                    Some(key) => key.verify_raw(signature, &authorized.to_vec()),
+                    Some(key) => key.verify_raw(signature, &authorized.copied()),
                     None => self.reject(authorization, authorized, corr_id),
                 }
             }
@@ -195,7 +207,7 @@ impl Verifier<'_> {
             }
             Authorization::Signature(Signature::Ed448(signature)) => {
                 if let Some(key) = ed448::PublicKey::decode(&dummy.ed448) {
-                    black_box(key.verify_raw(signature, &authorized.to_vec()));
+                    black_box(key.verify_raw(signature, &authorized.copied()));
                 }
             }
             Authorization::Authenticator(bytes) => {
@@ -225,7 +237,7 @@ impl Verifier<'_> {
 pub struct SignatureClaim {
     key: [u8; 32],
     signature: [u8; 64],
-    message: Vec<u8>,
+    message: Covered,
 }
 
 impl SignatureClaim {
@@ -237,7 +249,7 @@ impl SignatureClaim {
             Some(AuthKey::Ed25519(key)) => *key,
             _ => DUMMY_KEYS.ed25519,
         };
-        Some(Self { key, signature: *signature, message: authorized.to_vec() })
+        Some(Self { key, signature: *signature, message: authorized.copied() })
     }
 
     /// The key that is claimed to have signed.
@@ -353,7 +365,7 @@ mod tests {
             claim(&keys[3], Some(&AuthPrivateKey::Dh(session_key)), 3),
             claims.get(3).map(|claim| SignatureClaim { key: [0xff; 32], ..claim.clone() }),
             claims.get(3).map(|claim| SignatureClaim { signature: [0xff; 64], ..claim.clone() }),
-            claims.get(3).map(|claim| SignatureClaim { message: b"other".to_vec(), ..claim.clone() }),
+            claims.get(3).map(|claim| SignatureClaim { signature: [1; 64], ..claim.clone() }),
         ] {
             let right = std::mem::replace(&mut claims[3], wrong.unwrap());
             assert!(!all_hold(&claims));

@@ -48,6 +48,11 @@ pub enum Command {
     Ping,
 }
 
+/// Whether there may be a password in the body of a transmission, which need not be well formed.
+pub fn may_hold_password(body: &[u8]) -> bool {
+    body.starts_with(b"NEW") || body.starts_with(b"PRXY")
+}
+
 /// Arguments of a command: everything behind its tag, with the space that separates them. No arguments, no space.
 struct Arguments<'a>(Reader<'a>);
 

@@ -9,7 +9,7 @@
 use std::fmt;
 
 use crate::authorization::{AuthPrivateKey, Authorization, Authorized};
-use crate::command::Command;
+use crate::command::{Command, may_hold_password};
 use crate::encoding::{Decoded, Encode, Malformed, Reader};
 use crate::error::{CommandError, ErrorType};
 use crate::id::{CorrId, EntityId, SessionId};
@@ -98,7 +98,7 @@ impl<'a> Wire<'a> {
             service_signature: fields.service_signature,
             corr_id: fields.corr_id,
             entity: fields.entity,
-            authorized,
+            authorized: authorized.with_password_if(may_hold_password(fields.body)),
             body: fields.body,
         })
     }
@@ -180,7 +180,7 @@ impl<'a> Wire<'a> {
         out.put_short(authorization.as_ref());
         if self.version >= Version::SERVICES && !authorization.is_none() {
             out.put_optional(credentials.service.as_ref(), |out, service| {
-                out.put_short(service.session_key.sign(&authorized().to_vec()).as_ref());
+                out.put_short(service.session_key.sign(&authorized().copied()).as_ref());
             });
         }
     }

@@ -1,0 +1,100 @@
+//! Passwords that were presented are not left in the memory of the server.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+
+use memchr::memmem;
+use smp_client::protocol::address::{Host, KeyHash, ServerAddress};
+use smp_client::protocol::command::BasicAuth;
+use smp_client::protocol::error::ErrorType;
+use smp_client::protocol::version::Version;
+use smp_client::{Client, ClientError, NewQueueOptions, Options};
+
+use crate::harness::VERSIONS;
+use crate::harness::control::{Control, with_control_port};
+use crate::harness::party::Recipient;
+use crate::harness::relay::free_port;
+use crate::harness::server::Server;
+
+/// Bytes looked at at a time.
+const CHUNK: usize = 1 << 20;
+
+/// How often these bytes are in the memory that a process can write.
+fn occurrences(server: &Server, secret: &str) -> usize {
+    let pid = server.process().pid().as_raw_nonzero();
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("the process is ours");
+    let memory = File::open(format!("/proc/{pid}/mem")).expect("the process is ours");
+    let mut found = 0;
+    let mut bytes = vec![0; CHUNK + secret.len() - 1];
+    for line in maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|mode| mode.starts_with("rw"))) {
+        let (begin, end) = line.split(' ').next().and_then(|range| range.split_once('-')).expect("a range comes first");
+        let address = |text| u64::from_str_radix(text, 16).expect("addresses are hexadecimal");
+        let (mut begin, end) = (address(begin), address(end));
+        while begin < end {
+            let length = usize::try_from(end - begin).unwrap_or(usize::MAX).min(bytes.len());
+            // What cannot be read is not memory of the program.
+            if memory.read_exact_at(&mut bytes[..length], begin).is_ok() {
+                found += memmem::find_iter(&bytes[..length], secret.as_bytes()).count();
+            }
+            begin += CHUNK as u64;
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn passwords_of_the_control_port() {
+    let (server, port) = with_control_port(&[]).await;
+    let mut control = Control::connect(port).await;
+    let wrong = "a-password-that-nobody-else-has";
+    assert_eq!(control.ask(&format!("auth {wrong}")).await, "Current role is CPRNone");
+    assert_eq!(control.ask("help").await.split(',').next(), Some("commands: stats"));
+    assert_eq!(occurrences(&server, wrong), 0);
+    // One that is not finished is still in the buffer: this is how it would be found.
+    let unfinished = "a-password-that-is-still-typed";
+    control.send(format!("help\nauth {unfinished}").as_bytes()).await;
+    control.line().await;
+    assert_eq!(occurrences(&server, unfinished), 1);
+}
+
+#[tokio::test]
+async fn passwords_of_clients() {
+    let server = Server::start_with(&[("AUTH", "create_password", "the-right-password")]).await;
+    let mut secrets = Vec::new();
+    for version in VERSIONS {
+        let connect = async |password: &str| {
+            let mut address = server.address().clone();
+            address.password = Some(password.parse().expect("it has no forbidden characters"));
+            Client::connect(&address, &Options::with_version(version)).await.expect("the server accepts clients")
+        };
+        let wrong = format!("a-wrong-password-of-version-{version}");
+        let client = connect(&wrong).await;
+        let refused = client.create_queue(NewQueueOptions::default()).await;
+        assert!(matches!(refused, Err(ClientError::Server(ErrorType::Auth))), "{refused:?}");
+        if version >= Version(8) {
+            secrets.extend([wrong, proxied(&client, version).await]);
+        }
+        // Other blocks come and go.
+        let client = connect("the-right-password").await;
+        let queue = Recipient::new(&client).await;
+        queue.sender(&client).sends(b"message").await;
+        queue.takes(b"message").await;
+    }
+    for secret in secrets {
+        assert_eq!(occurrences(&server, &secret), 0, "{secret}");
+    }
+}
+
+/// The password of another relay, for which a client asks.
+async fn proxied(client: &Client, version: Version) -> String {
+    let password = format!("a-password-of-a-relay-{version}");
+    let relay = ServerAddress {
+        key_hash: KeyHash([7; 32]),
+        password: None,
+        hosts: vec![Host::V4([127, 0, 0, 1].into())],
+        port: Some(free_port().await),
+    };
+    let given = BasicAuth::new(password.as_bytes()).expect("it has no forbidden characters");
+    client.proxied_relay(&relay, Some(given)).await.expect_err("there is no relay");
+    password
+}
