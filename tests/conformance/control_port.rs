@@ -245,7 +245,7 @@ async fn save_without_end(port: u16) {
             assert_eq!(reply, "saving server state...");
             match control.try_line().await {
                 Ok(reply) => {
-                    assert!(reply == "server state saved!" || reply.contains("the server is stopping"), "{reply}")
+                    assert!(reply == "server state saved!" || reply.contains("the server is stopping"), "{reply}");
                 }
                 Err(_) => return,
             }
