@@ -191,7 +191,7 @@ fn n14_3_authorization() {
             &bytes("53454e4420462068656c6c6f"),
         ]
         .concat();
-        assert_eq!(read.authorized.to_vec(), authorized);
+        assert_eq!(read.authorized.copied()[..], authorized);
     }
 }
 
