@@ -41,7 +41,7 @@ fn authorization_by_every_kind_of_key() {
         let command = Command::parse(&vector.command, Version(7)).unwrap();
         wire.write_command(&command, &corr_id, &vector.entity.id(), &credentials, &mut transmission);
         let read = wire.read(&transmission).unwrap();
-        assert_eq!(&vector.authorized, &read.authorized.to_vec()[..]);
+        assert_eq!(&vector.authorized, &read.authorized.copied()[..]);
         assert_eq!(&vector.auth, read.authorization.as_ref());
         let verifier = Verifier { session_key: &server_key };
         assert!(verifier.verify(&read.authorization, &key.public(), &read.authorized, &corr_id));
@@ -83,7 +83,7 @@ fn authorization_in_a_service_session() {
     wire.write_command(&command, &corr_id, &entity, &credentials, &mut transmission);
 
     let read = wire.read(&transmission).unwrap();
-    assert_eq!(&vector.authorized, &read.authorized.to_vec()[..]);
+    assert_eq!(&vector.authorized, &read.authorized.copied()[..]);
     assert_eq!(&vector.auth, read.authorization.as_ref());
     assert_eq!(Some(vector.service_signature.array()), read.service_signature);
     let signature = Signature::from_bytes(&vector.service_signature).unwrap();

@@ -64,7 +64,7 @@ fn forwarded_command_and_response() {
 fn again(inner: &[u8], version: Version, session_id: &SessionId) -> Vec<u8> {
     let wire = Wire::forwarded(version, session_id);
     let read = wire.read(inner).unwrap();
-    assert!(read.authorized.to_vec()[1..].starts_with(session_id.as_ref()));
+    assert!(read.authorized.copied()[1..].starts_with(session_id.as_ref()));
     let command = read.command(version).unwrap();
     let mut written = Vec::new();
     wire.write_command(&command, &read.corr_id, &read.entity, &Credentials::default(), &mut written);

@@ -83,7 +83,7 @@ impl CommandStep {
         let read = connection.wire().read(&transmission).unwrap();
         assert_eq!((&read.corr_id, &read.entity), (&self.corr_id.id(), &self.entity.id()));
         self.command.check(read.body);
-        self.authorized.check(&read.authorized.to_vec());
+        self.authorized.check(&read.authorized.copied());
         self.check_authorization(&read, connection);
         match read.command(connection.version) {
             Err(rejected) => self.check_rejected(rejected, connection),
@@ -144,7 +144,7 @@ impl CommandStep {
             (read.service_signature, connection.service, &fingerprint)
         {
             let service_key = service.session_key().signing().verifying_key();
-            assert!(service_key.verify(&authorized.to_vec(), &Signature::Ed25519(signature)));
+            assert!(service_key.verify(&authorized.copied(), &Signature::Ed25519(signature)));
             authorized = authorized.by_service(fingerprint);
         }
         assert!(verifier.verify(&read.authorization, &public, &authorized, &read.corr_id), "{}", self.name);
