@@ -4,7 +4,11 @@
 //!
 //! ```text
 //! SMP_DISK_ROUNDS=300 cargo test --release --test failing_disk -- --nocapture
+//! SMP_SOAK_SEED=42 cargo test --release --test failing_disk -- --nocapture
 //! ```
+//!
+//! `SMP_SOAK_SEED`: what the clients and the disk do; the default is printed. The moments are real, so the same seed plays the same
+//! game, not the same moves.
 //!
 //! The server runs in this process, on files that fail on command. A refused message may be there or not: its sender was told
 //! that it has to send it again.
@@ -12,6 +16,9 @@
 #[allow(dead_code, reason = "shared with other test programs, each of which needs its part")]
 #[path = "harness/in_process.rs"]
 mod in_process;
+
+#[path = "harness/seed.rs"]
+mod seed;
 
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
@@ -83,9 +90,7 @@ fn rounds() -> u64 {
 fn nothing_is_lost_on_a_failing_disk() {
     let state = tempfile::tempdir().expect("there is room");
     let chain = NewChain::generate(SignAlgorithm::Ed25519, "localhost").expect("certificates can be made");
-    let seed = fastrand::u64(..);
-    println!("seed {seed}");
-    let mut rng = Rng::with_seed(seed);
+    let mut rng = seed::random();
     let mut owners: Vec<Owner> = Vec::new();
     let mut totals = Totals::default();
     for round in 1..=rounds() {

@@ -12,6 +12,7 @@
 //! | [`control`] | the control port |
 //! | [`relay`] | relays that never answer, SOCKS proxies |
 //! | [`resolver`] | a resolver of names that answers well or badly |
+//! | [`seed`] | random numbers that can be had again |
 //! | [`service`] | clients with a certificate |
 //! | [`event`] | what the server sends by itself, and that it sends nothing |
 //! | [`website`] | certificates for the web site, and who visits it |
@@ -27,6 +28,7 @@ pub mod process;
 pub mod relay;
 pub mod request;
 pub mod resolver;
+pub mod seed;
 pub mod server;
 pub mod service;
 pub mod state;

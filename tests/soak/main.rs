@@ -37,7 +37,6 @@ use std::env;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fastrand::Rng;
 use tokio::time::sleep;
 
 use check::End;
@@ -51,16 +50,9 @@ const QUEUES: usize = 10;
 const QUOTA: usize = 4;
 const DEFAULT_ROUNDS: u64 = 15;
 
-/// What is random in a test; printed, so that it can be played again.
-fn seed(rounds: u64) -> u64 {
-    let seed = variable("SMP_SOAK_SEED").unwrap_or_else(|| fastrand::u64(..));
-    println!("SMP_SOAK_ROUNDS={rounds} SMP_SOAK_SEED={seed}");
-    seed
-}
-
-fn variable(name: &str) -> Option<u64> {
-    let text = env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text:?}")))
+fn rounds_or(default: u64) -> u64 {
+    let text = env::var("SMP_SOAK_ROUNDS").ok();
+    text.map_or(default, |text| text.parse().expect("SMP_SOAK_ROUNDS is a number"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -74,14 +66,13 @@ async fn messages_in_the_journal() {
 }
 
 async fn soak(storage: &str, end_of: impl Fn(u64) -> End) {
-    let rounds = variable("SMP_SOAK_ROUNDS").unwrap_or(DEFAULT_ROUNDS);
-    let mut rng = Rng::with_seed(seed(rounds));
+    let mut rng = harness::seed::random();
     // Small enough to be compacted again and again while clients are at work.
     let growth = ("LIMITS", "store_log_growth", "4000");
     let mut server = Server::start_with(&[("STORE_LOG", "store_messages", storage), growth]).await;
     let mut queues: Vec<Arc<TrackedQueue>> = Vec::new();
     let (mut created, mut next_number) = (Vec::new(), 0);
-    for round in 1..=rounds {
+    for round in 1..=rounds_or(DEFAULT_ROUNDS) {
         let client = server.connect().await;
         while queues.len() < QUEUES {
             queues.push(Arc::new(TrackedQueue::create(&client, next_number).await));

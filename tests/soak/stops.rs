@@ -14,7 +14,7 @@ use crate::harness::party::Recipient;
 use crate::harness::request::{GET, ack, send};
 use crate::harness::server::Server;
 use crate::harness::wire::{Blocks, batch_of};
-use crate::{seed, variable};
+use crate::{harness, rounds_or};
 
 /// Clients that hold back the end of a block.
 const CLIENTS: usize = 8;
@@ -33,8 +33,8 @@ async fn blocks_completed_at_the_end_in_the_journal() {
 }
 
 async fn rounds(storage: &str) {
-    let rounds = variable("SMP_SOAK_ROUNDS").unwrap_or(DEFAULT_ROUNDS);
-    let mut rng = Rng::with_seed(seed(rounds));
+    let rounds = rounds_or(DEFAULT_ROUNDS);
+    let mut rng = harness::seed::random();
     let mut server = Server::start_with(&[("STORE_LOG", "store_messages", storage)]).await;
     let mut queues = Vec::new();
     let client = server.connect().await;

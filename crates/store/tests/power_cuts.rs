@@ -209,8 +209,25 @@ fn check(disk: &SimulatedDisk, model: &Model, seed: u64) -> BTreeSet<u32> {
     found
 }
 
+fn given(variable: &str) -> Option<u64> {
+    let text = env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} must be a number, not {text:?}")))
+}
+
+/// Tells the seed of what panics.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("failed with seed {0}: SMP_POWER_CUT_SEED={0} runs it alone", self.0);
+        }
+    }
+}
+
 /// Several lives with a cut at the end of each; how many disks were compared.
 fn lives(seed: u64) -> usize {
+    let _told = Seed(seed);
     let mut rng = Rng::with_seed(seed);
     let (mut disk, mut model, mut next, mut compared) = (SimulatedDisk::new(), Model::default(), 0, 0);
     for _ in 0..LIVES {
@@ -233,11 +250,11 @@ fn lives(seed: u64) -> usize {
 
 #[test]
 fn no_committed_message_is_lost_doubled_or_brought_back() {
-    if let Some(seed) = env::var("SMP_POWER_CUT_SEED").ok().and_then(|seed| seed.parse().ok()) {
+    if let Some(seed) = given("SMP_POWER_CUT_SEED") {
         lives(seed);
         return;
     }
-    let cuts = env::var("SMP_POWER_CUTS").ok().and_then(|cuts| cuts.parse().ok()).unwrap_or(DEFAULT_CUTS);
+    let cuts = given("SMP_POWER_CUTS").map_or(DEFAULT_CUTS, |cuts| usize::try_from(cuts).unwrap());
     let (mut compared, mut seed) = (0, 0);
     while compared < cuts {
         compared += lives(seed);

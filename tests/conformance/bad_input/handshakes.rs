@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::Bystander;
 use crate::harness::request::ed25519;
+use crate::harness::seed;
 use crate::harness::server::Server;
 use crate::harness::wire::{assert_closes, greeted, tcp, tls};
 
@@ -123,7 +124,8 @@ async fn application_protocols_that_nobody_speaks() {
 async fn bytes_that_are_no_tls() {
     let server = Server::start().await;
     let bystander = Bystander::new(&server).await;
-    let noise: Vec<u8> = (0..20_000).map(|_| fastrand::u8(..)).collect();
+    let mut random = seed::random();
+    let noise: Vec<u8> = (0..20_000).map(|_| random.u8(..)).collect();
     let mut long_record = vec![0x16, 3, 1, 0xff, 0xff];
     long_record.resize(70_005, 0);
     let mut many_empty_records = Vec::new();
