@@ -41,6 +41,8 @@ pub enum FaultPoint {
     Compaction,
     /// The journal writer, before it writes.
     JournalWriter,
+    /// A thread that reads messages, before it reads one.
+    BodyReader,
     /// Notifications, in a delivery cycle.
     Notifications,
     /// The statistics collector, when it is asked or begins its work.

@@ -25,6 +25,7 @@ macro_rules! note {
 pub mod activity;
 mod admission;
 mod block_pool;
+mod body_reader;
 pub mod clock;
 pub mod command_kind;
 mod connections;

@@ -23,6 +23,7 @@ mod services;
 mod shard;
 mod subscribe;
 mod subscriptions;
+mod unreadable;
 
 pub use actor::{Appended, Close, ExpirePortion, Journaled, QueueRegistry, ShardPeers, TakeActivity, Unsubscribe};
 pub use batch::{Answer, Batch, BatchReply, Executed};
@@ -33,3 +34,4 @@ pub use journal::{JournalResult, JournalToken, MessageJournal};
 pub use operator::{OperatorAnswer, OperatorCommand, OperatorJob};
 pub use services::Peers;
 pub use shard::{Policy, Shard, ShardParts};
+pub use unreadable::Unreadable;

@@ -6,6 +6,7 @@
 
 mod actor;
 mod answers;
+mod bodies;
 mod endings;
 mod errands;
 mod forwarded;

@@ -112,6 +112,8 @@ pub struct Stats {
     pub forwards_received: Counter,
     /// How long commands take. Not of the reference, and not saved.
     pub latencies: Latencies,
+    /// Messages of the journal that were dropped because they are damaged. Not of the reference, and not saved.
+    pub damaged_messages: Counter,
 }
 
 /// Queues.

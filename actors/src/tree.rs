@@ -134,8 +134,7 @@ impl Tree {
     pub fn grow(seed: Seed, root: &Addr<Supervisor>) -> Self {
         let Seed { settings, credential, directory, services, notifications, store_log, activity, .. } = seed;
         let tally = Arc::new(Tally::default());
-        let alpn: Vec<&[u8]> = settings.limits.alpn.iter().map(String::as_bytes).collect();
-        let tls = Arc::new(TlsServer::new(credential, &alpn));
+        let tls = Arc::new(tls_server(credential, &settings));
         let password = CreatePassword::new(settings.auth.create_password.clone());
         let soil = Soil {
             password: password.clone(),
@@ -186,6 +185,7 @@ impl Tree {
             notifications: notifications.clone(),
             forwarding: soil.forwarding(&relay_arbiter),
             names: soil.names(seed.resolver),
+            body_reader: soil.body_reader(journal.is_some()),
             door: web.as_ref().zip(https.clone()).zip(shared_port).map(|(((web, admission), https), port)| {
                 (port, WebDoor { web: web.clone(), https, admission: Arc::clone(admission) })
             }),
@@ -230,7 +230,7 @@ impl Tree {
         tree.listen_everywhere(&soil, &shared, seed.sockets.ports, &ports);
         let vitals = tree.vitals(&shared);
         tree.metrics_endpoint =
-            seed.sockets.metrics.map(|socket| soil.metrics_endpoint(socket, tree.stats.clone(), vitals.clone()));
+            seed.sockets.metrics.map(|socket| soil.metrics_endpoint(socket, &tree.stats, &vitals, &shared));
         tree.watch(vitals, root, seed.watchdog_limit, &seed.health);
         tree
     }
@@ -349,6 +349,11 @@ impl Tree {
             let _ = arbiter.join();
         }
     }
+}
+
+fn tls_server(credential: Credential, settings: &Settings) -> TlsServer {
+    let alpn: Vec<&[u8]> = settings.limits.alpn.iter().map(String::as_bytes).collect();
+    TlsServer::new(credential, &alpn)
 }
 
 /// Whole seconds.

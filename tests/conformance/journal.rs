@@ -1,17 +1,19 @@
 //! `store_messages = journal`: whatever was answered is still true after any end of the process.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rustix::process::{Resource, Rlimit, prlimit};
-use smp_client::Client;
 use smp_client::protocol::error::ErrorType;
 use smp_client::protocol::response::Response;
+use smp_client::{Client, NewQueueOptions};
 
 use crate::harness::event::assert_quiet;
 use crate::harness::ini::{IN_MEMORY, Setting};
 use crate::harness::party::{Recipient, Sender};
-use crate::harness::request::{DEL, SUB, auth, err, ok};
+use crate::harness::request::{DEL, GET, SUB, auth, err, ok};
 use crate::harness::server::Server;
 use crate::harness::state::MESSAGES;
 
@@ -157,6 +159,36 @@ async fn a_damaged_message_is_passed_over_and_told() {
     takes_all(&other, &server.connect().await, &[b"other"]).await;
     let complaint = server.logs(0, "a message is not delivered").await;
     assert!(complaint.contains("checksum") && complaint.contains(segment.file_name().unwrap().to_str().unwrap()));
+}
+
+/// The server has the segment open when the disk loses a part of it.
+#[tokio::test]
+async fn damage_while_it_runs_costs_the_damaged_messages() {
+    let mut server = Server::start_with(&[JOURNAL]).await;
+    let client = server.connect().await;
+    let silent = || NewQueueOptions { subscribe: false, ..NewQueueOptions::default() };
+    let (queue, got) = (Recipient::with(&client, silent()).await, Recipient::with(&client, silent()).await);
+    for body in [b"lost 1", b"kept 1", b"lost 2", b"kept 2"] {
+        queue.sender(&client).sends(body).await;
+    }
+    for body in [b"lost 3", b"kept 3", b"lost 4"] {
+        got.sender(&client).sends(body).await;
+    }
+    let segment = files(&server, "segment").pop().unwrap();
+    let content = fs::read(&segment).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&segment).unwrap();
+    for (place, _) in content.windows(4).enumerate().filter(|(_, bytes)| bytes == b"lost") {
+        file.write_all_at(b"L", place as u64).unwrap();
+    }
+
+    takes_all(&queue, &client, &[b"kept 1", b"kept 2"]).await;
+    let message = got.gets(b"kept 3").await;
+    got.acknowledge(&message).await;
+    assert_eq!(got.ask(GET).await, ok(got.id()));
+    let output = Arc::clone(server.process().output());
+    server.stop().await;
+    let told = output.lines().iter().filter(|line| line.contains("a message is not delivered")).count();
+    assert_eq!(told, 4, "each damaged message is told once");
 }
 
 #[tokio::test]

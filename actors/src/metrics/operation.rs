@@ -9,6 +9,7 @@ use procfs::{ProcResult, WithCurrentSystemInfo};
 
 use super::page::Page;
 use super::vitals::Vitals;
+use crate::body_reader::BodyReader;
 use crate::session::Sessions;
 use crate::stats::{MailboxDepth, Stats};
 use crate::supervisor::{Falls, Tally};
@@ -40,6 +41,8 @@ pub struct Operation {
     pub sessions: Arc<Sessions>,
     /// Mailboxes.
     pub depths: Depths,
+    /// Reads messages from the journal.
+    pub body_reader: BodyReader,
     /// Panics and restarts.
     pub tally: Arc<Tally>,
     /// The actors.
@@ -78,6 +81,10 @@ impl Operation {
         page.gauge("smp_server_store_log_changes", help, self.depths.changes.get());
         let help = "Messages and removals that wait for the journal";
         page.gauge("smp_server_journal_entries", help, self.depths.messages.get());
+        let help = "Messages that wait to be read from the journal";
+        page.gauge("smp_server_journal_reads", help, self.body_reader.waiting());
+        let help = "Messages of the journal that were dropped because they are damaged";
+        page.counter("smp_server_damaged_messages_total", help, self.stats.damaged_messages.get());
         let waiting = self.sessions.all().into_iter().map(|session| session.waiting.load(Ordering::Relaxed));
         let (sum, most) = waiting.fold((0, 0), |(sum, most): (usize, _), waiting| (sum + waiting, waiting.max(most)));
         page.gauge("smp_server_outbox_transmissions", "Transmissions that wait for sockets of clients", sum);

@@ -1,6 +1,7 @@
 //! The actor around a shard.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, MessageResult, Supervised};
 use parking_lot::Mutex;
@@ -12,12 +13,16 @@ use super::journal::{JournalResult, JournalToken};
 use super::operator::OperatorJob;
 use super::services::Peers;
 use super::shard::Shard;
+use super::unreadable::Unreadable;
 use crate::activity::{Activity, PeriodEnds};
 use crate::guard::Guard;
 use crate::queue::ChangeToken;
 use crate::services::ServiceWalk;
-use crate::session_handle::SessionHandle;
+use crate::session_handle::{Delivery, SessionHandle};
 use crate::stats::MailboxDepth;
+
+/// After this time messages are tried again that the disk did not give.
+const READ_AGAIN: Duration = Duration::from_secs(5);
 
 /// Executes commands for the queues of one shard.
 ///
@@ -65,6 +70,7 @@ impl Actor for QueueRegistry {
 
     fn started(&mut self, context: &mut Self::Context) {
         context.set_mailbox_capacity(self.mailbox_size);
+        context.run_interval(READ_AGAIN, |this, context| this.work(context, Shard::deliver_unread));
     }
 }
 
@@ -123,6 +129,18 @@ impl Handler<Journaled> for QueueRegistry {
                 shard.journaled(token, result);
             }
         });
+    }
+}
+
+impl Message for Unreadable {
+    type Result = Option<Delivery>;
+}
+
+impl Handler<Unreadable> for QueueRegistry {
+    type Result = MessageResult<Unreadable>;
+
+    fn handle(&mut self, unreadable: Unreadable, context: &mut Self::Context) -> Self::Result {
+        MessageResult(self.work(context, |shard| shard.unreadable(&unreadable)))
     }
 }
 

@@ -90,8 +90,8 @@ impl Shard {
     }
 
     /// Pushes the first message of a queue that was empty to its subscriber. Messages behind it follow with `ACK` or `SUB`.
-    fn push(&mut self, queue: &Arc<Queue>, live: &mut LiveGuard<'_>, now: i64) {
-        let Some(message) = self.oldest_message(queue, live) else { return };
+    pub(super) fn push(&mut self, queue: &Arc<Queue>, live: &mut LiveGuard<'_>, now: i64) {
+        let Some(message) = live.messages.first().cloned() else { return };
         self.let_service_subscribe(queue, live);
         let Some(subscriber) = live.subscriber.as_mut() else { return };
         if subscriber.is_current() && subscriber.is_free() && subscriber.session.is_connected() {

@@ -4,7 +4,6 @@
 //! a message out: whatever was answered is still true after a crash. A message that cannot be written is withdrawn and
 //! its sender told.
 
-use std::io;
 use std::sync::Arc;
 
 use smp_protocol::error::ErrorType;
@@ -142,26 +141,6 @@ impl Shard {
         if live.messages.find_mut(id).is_some_and(|message| !message.is_marker()) {
             live.messages.withdraw(id);
             self.stats.messages.now.change(-1);
-        }
-    }
-
-    /// The oldest message that can be read. One that differs from its checksum cannot be had again: it is dropped, so that those behind it
-    /// are delivered.
-    pub(super) fn oldest_message(&self, queue: &Queue, live: &mut LiveGuard<'_>) -> Option<StoredMessage> {
-        loop {
-            let message = live.messages.first()?;
-            let StoredContent::Message { body: MessageBody::Filed(filed), .. } = &message.content else {
-                return Some(message.clone());
-            };
-            let Err(error) = filed.read() else { return Some(message.clone()) };
-            let (journal, id) = (self.journal.as_ref()?, message.id);
-            journal.unreadable(&error);
-            if error.source.kind() != io::ErrorKind::InvalidData {
-                return None;
-            }
-            live.messages.remove_first(&id);
-            self.stats.messages.now.change(-1);
-            journal.remove(*queue.recipient_id(), id, None);
         }
     }
 }

@@ -52,7 +52,7 @@ impl Shard {
         }
         faults::pass(FaultPoint::RegistryWalk, None);
         let Some(mut live) = queue.live_if_any() else { return };
-        let Some(message) = self.oldest_message(queue, &mut live) else { return };
+        let Some(message) = live.messages.first().cloned() else { return };
         self.let_service_subscribe(queue, &mut live);
         let Some(subscriber) = live.subscriber.as_mut().filter(|s| s.is_of(&walk.session)) else { return };
         if !subscriber.is_free() {

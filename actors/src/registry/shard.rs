@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use smp_protocol::error::ErrorType;
+use smp_protocol::id::{MessageId, RecipientId};
 
 use super::batch::{Batch, Executed, OpenBatch, Requester, Slot};
 use super::change::{ChangeLog, Job, PendingChange};
@@ -54,6 +55,8 @@ pub struct Shard {
     pub(super) next_change: ChangeToken,
     pub(super) journaling: HashMap<JournalToken, Journaling>,
     pub(super) next_journal_token: JournalToken,
+    /// The oldest messages of queues, which the disk did not give.
+    pub(super) unread: HashMap<RecipientId, MessageId>,
     pub(super) subscriptions: Subscriptions,
     pub(super) activity: Activity,
     batches: HashMap<usize, OpenBatch>,
@@ -122,6 +125,7 @@ impl Shard {
             next_change: 0,
             journaling: HashMap::new(),
             next_journal_token: 0,
+            unread: HashMap::new(),
             subscriptions: Subscriptions::default(),
             activity: parts.activity,
             batches: HashMap::new(),

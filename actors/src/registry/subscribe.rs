@@ -121,7 +121,7 @@ impl Shard {
         live: &mut LiveGuard<'_>,
         session: &SessionHandle,
     ) -> Option<Delivery> {
-        let message = self.oldest_message(queue, live);
+        let message = live.messages.first().cloned();
         let delivered = message.as_ref().map(|message| Delivered { id: message.id, at: self.now() });
         if let Some((subscriber, _)) = live.of_session(session) {
             subscriber.delivered = delivered;

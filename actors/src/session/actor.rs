@@ -21,6 +21,7 @@ use tokio::time::timeout;
 
 use super::BlockSource;
 use super::answers::Answers;
+use super::bodies::Bodies;
 use super::endings::{Endings, SubscriptionBooks};
 use super::errands::{ErrandLimits, Errands};
 use super::outbox::{Outbox, Outgoing};
@@ -28,6 +29,7 @@ use super::reader::{Reader, RegistryShards};
 use super::sessions::{Sessions, Stage};
 use super::terms::Terms;
 use super::writer::Writer;
+use crate::body_reader::BodyReader;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::faults::{self, FaultPoint};
@@ -45,6 +47,8 @@ pub struct SessionContext {
     pub directory: Arc<Directory>,
     /// Executes commands.
     pub registry: RegistryShards,
+    /// Reads messages from the journal.
+    pub body_reader: BodyReader,
     /// Has the notifier subscriptions.
     pub notifications: NotificationDesk,
     /// Where subscriptions are noted.
@@ -145,6 +149,7 @@ impl Session {
         let writer = Writer {
             sink,
             outbox: Rc::clone(&self.outbox),
+            bodies: Bodies::new(Arc::clone(context), Arc::clone(&self.handle)),
             terms,
             handle: Arc::clone(&self.handle),
             context: Arc::clone(context),

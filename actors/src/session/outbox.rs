@@ -40,6 +40,11 @@ impl Outgoing {
         Self { corr_id: CorrId::EMPTY, entity, content: Answer::Response(response), is_answer: false }
     }
 
+    /// Whether it answers a command, which must not go without an answer.
+    pub fn is_answer(&self) -> bool {
+        self.is_answer
+    }
+
     /// A pushed message.
     pub fn message(delivery: Delivery) -> Self {
         let entity = delivery.recipient_id.into();

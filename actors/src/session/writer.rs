@@ -1,6 +1,5 @@
 //! Packs what waits in the outbox into blocks, as many transmissions as fit, and writes them.
 
-use std::borrow::Cow;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use tokio::time::timeout;
 
 use super::BlockSink;
 use super::actor::SessionContext;
+use super::bodies::{Bodies, Body, Read, at_hand};
 use super::outbox::{Outbox, Outgoing};
 use super::terms::Terms;
 use crate::block_pool::PooledBlock;
@@ -25,6 +25,7 @@ use crate::session_handle::{Delivery, SessionHandle};
 pub(super) struct Writer {
     pub sink: BlockSink,
     pub outbox: Rc<Outbox>,
+    pub bodies: Bodies,
     pub terms: Rc<Terms>,
     pub handle: Arc<SessionHandle>,
     pub context: Arc<SessionContext>,
@@ -43,36 +44,57 @@ impl Writer {
             // Buffers are taken only while there is something to write.
             let mut batch = BatchWriter::new();
             let mut block = PooledBlock::take();
-            while self.pack(&mut batch)? {
+            while self.pack(&mut batch).await {
                 let written = timeout(limit, self.sink.write_content(batch.content(), &mut block)).await;
                 written.map_err(io::Error::from)??;
                 self.handle.note_sent(self.context.clock.now());
                 batch.clear();
+                if self.bodies.is_reading() {
+                    self.flush().await?;
+                }
             }
-            timeout(limit, self.sink.flush()).await.map_err(io::Error::from)??;
+            self.flush().await?;
         }
         Ok(())
     }
 
-    /// Fills a block; false if there is nothing to write. A message that could be read when it was chosen and cannot be read now
-    /// ends the connection: its client will ask again.
-    fn pack(&self, batch: &mut BatchWriter) -> io::Result<bool> {
-        while let Some(item) = self.outbox.pop() {
-            // Encrypting, and reading a body, is too much work to find out by it.
-            if batch.room() < self.least_length(&item) || self.push(batch, &item)? == Pushed::Full {
+    async fn flush(&mut self) -> Result<(), WriteError> {
+        timeout(self.context.write_timeout, self.sink.flush()).await.map_err(io::Error::from)?
+    }
+
+    /// Fills a block; false if there is nothing to write.
+    async fn pack(&mut self, batch: &mut BatchWriter) -> bool {
+        while let Some((item, body)) = self.next(batch).await {
+            if batch.push(|out| self.encode(&item, body.as_deref().unwrap_or_default(), out)) == Pushed::Full {
                 self.outbox.put_back(item);
                 break;
             }
         }
-        Ok(!batch.is_empty())
+        !batch.is_empty()
     }
 
-    fn push(&self, batch: &mut BatchWriter, item: &Outgoing) -> io::Result<Pushed> {
-        let body = match &item.content {
-            Answer::Message(Delivery { message, .. }) => body(message)?,
-            Answer::Response(_) => Cow::default(),
-        };
-        Ok(batch.push(|out| self.encode(item, &body, out)))
+    /// The next transmission with its body. `None`: there is none, it needs a block of its own, or its body takes longer to be read
+    /// than what is packed already should wait.
+    async fn next(&mut self, batch: &BatchWriter) -> Option<(Outgoing, Body)> {
+        loop {
+            if !self.bodies.is_reading() {
+                let item = self.outbox.pop()?;
+                // Encrypting, and reading a body, is too much work to find out by it.
+                if batch.room() < self.least_length(&item) {
+                    self.outbox.put_back(item);
+                    return None;
+                }
+                match at_hand(&item.content) {
+                    Ok(body) => return Some((item, body)),
+                    Err(place) => self.bodies.begin(item, place),
+                }
+            }
+            match self.bodies.finish(batch.is_empty()).await {
+                Read::Ready(item, body) => return Some((item, body)),
+                Read::Nothing => {}
+                Read::Later => return None,
+            }
+        }
     }
 
     /// Exact for messages, nothing for the rest.
@@ -102,13 +124,6 @@ fn encode_delivery(delivery: &Delivery, body: &[u8], out: &mut Vec<u8>) {
     let Delivery { secret, message, .. } = delivery;
     encode_message_head(&message.id, out);
     seal_message(secret, &message.id, plain(message, body), out);
-}
-
-fn body(message: &StoredMessage) -> io::Result<Cow<'_, [u8]>> {
-    match &message.content {
-        StoredContent::Message { body, .. } => body.read().map_err(|error| error.source),
-        StoredContent::QuotaMarker => Ok(Cow::default()),
-    }
 }
 
 fn plain<'a>(message: &StoredMessage, body: &'a [u8]) -> Plain<'a> {

@@ -21,6 +21,7 @@ use smp_transport::tls::TlsServer;
 
 use super::seconds;
 use crate::activity::Activity;
+use crate::body_reader::BodyReader;
 use crate::clock::Clock;
 use crate::control_port::{ControlDesk, ControlPort, DailyBlocks, Passwords};
 use crate::create_password::CreatePassword;
@@ -67,6 +68,7 @@ pub struct Shared {
     pub notifications: NotificationDesk,
     pub forwarding: Forwarding,
     pub names: NameResolution,
+    pub body_reader: BodyReader,
     /// A port that is shared with the web site, and the way from it to the site.
     pub door: Option<(u16, WebDoor)>,
 }
@@ -131,6 +133,11 @@ impl Soil {
             logger: self.logger.clone(),
         };
         Restarting::start_in_arbiter(arbiter, move |_| JournalWriter::new(parts))
+    }
+
+    /// Threads that read messages, if they are kept in a journal.
+    pub fn body_reader(&self, has_journal: bool) -> BodyReader {
+        if has_journal { BodyReader::start(&self.guard("BodyReader"), &self.logger) } else { BodyReader::of_nothing() }
     }
 
     pub fn store_log(&self, log: StoreLog, arbiter: &ArbiterHandle) -> Addr<StoreLogWriter> {
@@ -224,8 +231,9 @@ impl Soil {
     pub fn metrics_endpoint(
         &self,
         socket: TcpListener,
-        collector: Addr<StatsCollector>,
-        vitals: Vitals,
+        collector: &Addr<StatsCollector>,
+        vitals: &Vitals,
+        shared: &Shared,
     ) -> Addr<Endpoint> {
         if let Ok(address) = socket.local_addr() {
             note!(self.logger, "metrics are told at http://{address}/metrics");
@@ -234,11 +242,12 @@ impl Soil {
             stats: Arc::clone(&self.stats),
             sessions: Arc::clone(&self.sessions),
             depths: self.depths.clone(),
+            body_reader: shared.body_reader.clone(),
             tally: Arc::clone(&self.tally),
-            vitals,
+            vitals: vitals.clone(),
         };
-        let parts =
-            EndpointParts { collector, operation, guard: self.guard("MetricsEndpoint"), logger: self.logger.clone() };
+        let (guard, logger) = (self.guard("MetricsEndpoint"), self.logger.clone());
+        let parts = EndpointParts { collector: collector.clone(), operation, guard, logger };
         Restarting::start(|_| Endpoint::new(socket, parts))
     }
 
@@ -289,11 +298,12 @@ impl Soil {
     }
 
     pub fn session_context(&self, home: usize, shared: &Shared) -> SessionContext {
-        let Shared { shards, notifications, forwarding, names, .. } = shared;
+        let Shared { shards, notifications, forwarding, names, body_reader, .. } = shared;
         let names_at_a_time = self.settings.names.as_ref().map_or(1, |names| names.concurrency);
         SessionContext {
             directory: Arc::clone(&self.directory),
             registry: RegistryShards { shards: Arc::clone(shards), depths: Arc::clone(&self.depths.batches), home },
+            body_reader: body_reader.clone(),
             notifications: notifications.clone(),
             books: SubscriptionBooks {
                 directory: Arc::clone(&self.directory),

@@ -58,6 +58,8 @@ struct Armed {
     /// Somebody waits for what is held.
     is_holding: bool,
     shorten: Option<usize>,
+    /// Places of files that were read.
+    reads: u64,
 }
 
 #[derive(Debug)]
@@ -92,6 +94,11 @@ impl Faults {
     /// Whether anybody waits for what is held.
     pub fn is_holding(&self) -> bool {
         self.with(|armed| armed.is_holding)
+    }
+
+    /// How many places of files were read since everything worked last.
+    pub fn reads(&self) -> u64 {
+        self.with(|armed| armed.reads)
     }
 
     /// The next write stores only its first `bytes` bytes and says so.
@@ -241,6 +248,7 @@ impl ReadAt for FaultyReader {
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.faults.with(|armed| armed.reads += 1);
         self.faults.check(Operation::ReadAt)?;
         self.inner.read_exact_at(buffer, offset)
     }

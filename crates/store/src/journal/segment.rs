@@ -119,6 +119,11 @@ impl Filed {
         place.opened_with(self.key.clone())
     }
 
+    /// The file that it is in.
+    pub fn path(&self) -> &Path {
+        self.segment.0.path()
+    }
+
     /// Number of bytes of the body.
     pub fn length(&self) -> usize {
         usize::from(self.length) - if self.key.is_some() { SEAL_LENGTH } else { 0 }
