@@ -4,6 +4,7 @@ mod connecting;
 mod failures;
 mod forwarding;
 mod hosts;
+mod long_answer;
 mod versions;
 
 use smp_client::protocol::error::{BrokerError, ErrorType, ProxyError, TransportError};

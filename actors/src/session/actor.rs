@@ -1,6 +1,6 @@
 //! The actor of a session: its mailbox, and its end.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -153,6 +153,7 @@ impl Session {
             terms,
             handle: Arc::clone(&self.handle),
             context: Arc::clone(context),
+            has_given_up: Cell::new(false),
         };
         let guard = context.guard.clone();
         let conversation = conversation(reader, writer, Departure(actor));

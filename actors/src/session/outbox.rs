@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use smp_protocol::error::ErrorType;
 use smp_protocol::id::{CorrId, EntityId};
 use smp_protocol::response::Response;
 use tokio::sync::Notify;
@@ -43,6 +44,12 @@ impl Outgoing {
     /// Whether it answers a command, which must not go without an answer.
     pub fn is_answer(&self) -> bool {
         self.is_answer
+    }
+
+    /// The refusal in place of an answer; what nobody asked for has none.
+    pub fn into_failure(self) -> Option<Self> {
+        let failure = Answer::Response(Response::Error(ErrorType::Internal));
+        self.is_answer.then(|| Self { content: failure, ..self })
     }
 
     /// A pushed message.

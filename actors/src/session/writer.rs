@@ -1,13 +1,17 @@
 //! Packs what waits in the outbox into blocks, as many transmissions as fit, and writes them.
 
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use slog::error;
 use smp_protocol::batch::{BatchWriter, Pushed};
+use smp_protocol::error::ErrorType;
 use smp_protocol::message::{Plain, seal_message};
-use smp_protocol::response::{encode_message_head, message_length};
+use smp_protocol::response::{Response, encode_message_head, message_length};
 use smp_protocol::transmission::Wire;
+use smp_protocol::version::Version;
 use smp_store::message_queue::{StoredContent, StoredMessage};
 use smp_transport::block::WriteError;
 use tokio::time::timeout;
@@ -29,6 +33,8 @@ pub(super) struct Writer {
     pub terms: Rc<Terms>,
     pub handle: Arc<SessionHandle>,
     pub context: Arc<SessionContext>,
+    /// Something was too long to be sent, which is logged once.
+    pub has_given_up: Cell<bool>,
 }
 
 impl Writer {
@@ -65,9 +71,13 @@ impl Writer {
     /// Fills a block; false if there is nothing to write.
     async fn pack(&mut self, batch: &mut BatchWriter) -> bool {
         while let Some((item, body)) = self.next(batch).await {
-            if batch.push(|out| self.encode(&item, body.as_deref().unwrap_or_default(), out)) == Pushed::Full {
-                self.outbox.put_back(item);
-                break;
+            match batch.push(|out| self.encode(&item, body.as_deref().unwrap_or_default(), out)) {
+                Pushed::Added => {}
+                Pushed::Full => {
+                    self.outbox.put_back(item);
+                    break;
+                }
+                Pushed::TooLong => self.give_up(item),
             }
         }
         !batch.is_empty()
@@ -81,6 +91,10 @@ impl Writer {
                 let item = self.outbox.pop()?;
                 // Encrypting, and reading a body, is too much work to find out by it.
                 if batch.room() < self.least_length(&item) {
+                    if batch.is_empty() {
+                        self.give_up(item);
+                        continue;
+                    }
                     self.outbox.put_back(item);
                     return None;
                 }
@@ -94,6 +108,16 @@ impl Writer {
                 Read::Nothing => {}
                 Read::Later => return None,
             }
+        }
+    }
+
+    /// No block has room for this: whoever waits for it is told that there is no answer.
+    fn give_up(&self, item: Outgoing) {
+        if !self.has_given_up.replace(true) {
+            error!(self.context.logger, "a session has an answer that fits no block; its client is told INTERNAL");
+        }
+        if let Some(failure) = item.into_failure() {
+            self.outbox.put_back(failure);
         }
     }
 
@@ -113,10 +137,19 @@ impl Writer {
 
     fn encode(&self, item: &Outgoing, body: &[u8], out: &mut Vec<u8>) {
         self.wire().write(&item.corr_id, &item.entity, out, |out| match &item.content {
-            // Only a relay session can fail to encode, and its lengths were checked when it was received.
-            Answer::Response(response) => drop(response.encode(self.terms.version, out)),
+            Answer::Response(response) => encode_response(response, self.terms.version, out),
             Answer::Message(delivery) => encode_delivery(delivery, body, out),
         });
+    }
+}
+
+/// A response with a part that is longer than its length field can tell is no answer.
+fn encode_response(response: &Response, version: Version, out: &mut Vec<u8>) {
+    let start = out.len();
+    if response.encode(version, out).is_err() {
+        out.truncate(start);
+        // Nothing in it has a length that is not known.
+        let _ = Response::Error(ErrorType::Internal).encode(version, out);
     }
 }
 
