@@ -55,12 +55,31 @@ pub struct Subscriber {
     /// An `ACK` waits for the journal: its answer brings the next message, and until then nothing is pushed.
     pub acknowledging: bool,
     generation: u32,
+    /// The session counts it among its subscriptions as long as it exists.
+    is_counted: bool,
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        if self.is_counted {
+            self.session.uncount_subscription(self.generation);
+        }
+    }
 }
 
 impl Subscriber {
-    /// A connection that was given nothing yet.
+    /// A connection that messages are pushed to, and that was given nothing yet.
     pub fn new(session: &Arc<SessionHandle>) -> Self {
-        Self { generation: session.generation(), session: Arc::clone(session), delivered: None, acknowledging: false }
+        Self::of(session, session.count_subscription(), true)
+    }
+
+    /// A connection that asks for messages by itself.
+    pub fn getter(session: &Arc<SessionHandle>) -> Self {
+        Self::of(session, session.generation(), false)
+    }
+
+    fn of(session: &Arc<SessionHandle>, generation: u32, is_counted: bool) -> Self {
+        Self { session: Arc::clone(session), delivered: None, acknowledging: false, generation, is_counted }
     }
 
     /// Whether a message may be pushed now.
@@ -238,6 +257,48 @@ impl Drop for LiveGuard<'_> {
     fn drop(&mut self) {
         if matches!(&*self.life, Life::Live(live) if live.is_idle()) {
             *self.life = Life::Dormant;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    use super::*;
+    use crate::session_handle::{Delivery, Event, NotifierEvent, SessionMailbox};
+    use smp_protocol::id::EntityId;
+
+    struct Nobody;
+
+    impl SessionMailbox for Nobody {
+        fn deliver(&self, _: Delivery) {}
+        fn notice(&self, _: EntityId, _: Event) {}
+        fn notify(&self, _: Vec<NotifierEvent>) {}
+        fn close(&self) {}
+    }
+
+    /// Subscriptions end on one thread, one after the other, while another makes all of the session void.
+    #[test]
+    fn a_subscription_that_ends_twice_is_counted_once() {
+        for number in 0..500 {
+            let session = Arc::new(SessionHandle::new(number, None, Box::new(Nobody), 0));
+            let ended = AtomicUsize::new(0);
+            thread::scope(|scope| {
+                let subscribers: Vec<_> = (0..10_000).map(|_| Subscriber::new(&session)).collect();
+                scope.spawn(|| {
+                    for subscriber in subscribers {
+                        drop(subscriber);
+                        ended.fetch_add(1, Ordering::Release);
+                    }
+                });
+                while ended.load(Ordering::Acquire) < 100 {
+                    thread::yield_now();
+                }
+                session.void_subscriptions();
+            });
+            assert_eq!(session.subscriptions(), 0);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What other actors know of a session: what they may tell it, and whether it is still there.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use smp_protocol::command::QueueSet;
 use smp_protocol::error::{BlockingInfo, ErrorType};
@@ -60,18 +60,53 @@ pub trait SessionMailbox: Send + Sync {
     fn close(&self);
 }
 
+/// A number of subscriptions and the generation that they are of. Both are in one word, so that what ends in an earlier generation
+/// is never taken off the number of a later one.
+#[derive(Default)]
+struct Subscriptions(AtomicU64);
+
+impl Subscriptions {
+    const GENERATION: u32 = 32;
+
+    fn count(&self) -> usize {
+        let lower_half = self.0.load(Ordering::Relaxed) & u64::from(u32::MAX);
+        usize::try_from(lower_half).unwrap_or(usize::MAX)
+    }
+
+    fn generation(&self) -> u32 {
+        generation_of(self.0.load(Ordering::Acquire))
+    }
+
+    fn add(&self) -> u32 {
+        generation_of(self.0.fetch_add(1, Ordering::AcqRel))
+    }
+
+    fn remove(&self, generation: u32) {
+        let less = |word: u64| (generation_of(word) == generation).then(|| word - 1);
+        // Those of an earlier generation are not in the number any more.
+        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+    }
+
+    fn void(&self) {
+        let next = |word| Some(u64::from(generation_of(word).wrapping_add(1)) << Self::GENERATION);
+        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+    }
+}
+
+fn generation_of(word: u64) -> u32 {
+    (word >> Subscriptions::GENERATION) as u32
+}
+
 /// The outside of a session. Registry shards keep one pointer to it per subscription.
 pub struct SessionHandle {
     number: u64,
     service: Option<ServiceId>,
     mailbox: Box<dyn SessionMailbox>,
     connected: AtomicBool,
-    /// Changes when all subscriptions of the session become void.
-    generation: AtomicU32,
+    /// Queues whose messages are pushed to this session.
+    subscriptions: Subscriptions,
     /// The session is subscribed for its service.
     serves: AtomicBool,
-    /// Queues whose messages are pushed to this session.
-    pub subscriptions: AtomicUsize,
     /// Notifiers whose notifications are pushed to this session.
     pub notifier_subscriptions: AtomicUsize,
     /// Transmissions that wait for the socket.
@@ -96,9 +131,8 @@ impl SessionHandle {
             service,
             mailbox,
             connected: AtomicBool::new(true),
-            generation: AtomicU32::new(0),
+            subscriptions: Subscriptions::default(),
             serves: AtomicBool::new(false),
-            subscriptions: AtomicUsize::new(0),
             notifier_subscriptions: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             created_at: now,
@@ -142,14 +176,28 @@ impl SessionHandle {
 
     /// Subscriptions made in another generation are void.
     pub fn generation(&self) -> u32 {
-        self.generation.load(Ordering::Acquire)
+        self.subscriptions.generation()
+    }
+
+    /// Number of queues whose messages are pushed to this session.
+    pub fn subscriptions(&self) -> usize {
+        self.subscriptions.count()
+    }
+
+    /// Counts a subscription; in which generation.
+    pub(crate) fn count_subscription(&self) -> u32 {
+        self.subscriptions.add()
+    }
+
+    /// A subscription that was counted in this generation ends.
+    pub(crate) fn uncount_subscription(&self, generation: u32) {
+        self.subscriptions.remove(generation);
     }
 
     /// Another session took the subscriptions of the service over: those of this one end at once, wherever they are noted.
     pub fn void_subscriptions(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
         self.serves.store(false, Ordering::Relaxed);
-        self.subscriptions.store(0, Ordering::Relaxed);
+        self.subscriptions.void();
     }
 
     /// The session is subscribed for its service.
@@ -159,7 +207,7 @@ impl SessionHandle {
 
     /// Whether the session is subscribed to anything, which keeps an idle connection open.
     pub fn is_subscribed(&self) -> bool {
-        self.subscriptions.load(Ordering::Relaxed) > 0
+        self.subscriptions() > 0
             || self.notifier_subscriptions.load(Ordering::Relaxed) > 0
             || self.serves.load(Ordering::Relaxed)
     }

@@ -157,7 +157,7 @@ pub fn clients(sessions: &[Arc<SessionHandle>], now: i64) -> String {
         let connected = if session.is_connected() { "True" } else { "False" };
         let (created, received) = (session.created_at, session.received_at.load(Ordering::Relaxed));
         let (sent, age) = (session.sent_at.load(Ordering::Relaxed), now.saturating_sub(created));
-        let subscriptions = session.subscriptions.load(Ordering::Relaxed);
+        let subscriptions = session.subscriptions();
         let number = session.number();
         let _ = writeln!(text, "{number},,{connected},{created},{received},{sent},{age},{subscriptions}");
     }
@@ -174,7 +174,7 @@ pub fn server_info(sessions: &[Arc<SessionHandle>], census: Option<&Census>) -> 
     let waiting = sum(|session| session.waiting.load(Ordering::Relaxed));
     lines.put("Client queues (rcvQ, sndQ, msgQ)", format!("(0,{waiting},0)"));
     let areas = [
-        ("SMP", &census.messages, sum(|session| session.subscriptions.load(Ordering::Relaxed))),
+        ("SMP", &census.messages, sum(SessionHandle::subscriptions)),
         ("Ntf", &census.notifications, sum(|session| session.notifier_subscriptions.load(Ordering::Relaxed))),
     ];
     for (area, found, via_clients) in areas {

@@ -1,7 +1,6 @@
 //! Who is subscribed to what, and what is not acknowledged, at this moment.
 
 use std::collections::HashSet;
-use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 
@@ -71,7 +70,7 @@ impl Census {
             tokio::task::yield_now().await;
         }
         census.waiting_sessions = waiting.len() as u64;
-        let subscribed = sessions.all().into_iter().filter(|session| session.subscriptions.load(Ordering::Relaxed) > 0);
+        let subscribed = sessions.all().into_iter().filter(|session| session.subscriptions() > 0);
         let mut subscribed: HashSet<_> = subscribed.map(|session| session.number()).collect();
         let of_services = services.subscribers(AreaKind::Messages);
         subscribed.extend(of_services.iter().map(|(session, _)| session));

@@ -67,8 +67,9 @@ impl NotificationArea {
             None => {}
         }
         self.stats.notifications.subscribed.count();
-        session.notifier_subscriptions.fetch_add(1, Ordering::Relaxed);
-        self.sessions.entry(session.number()).or_default().insert(id);
+        let listed = self.sessions.entry(session.number()).or_default();
+        listed.insert(id);
+        session.notifier_subscriptions.store(listed.len(), Ordering::Relaxed);
     }
 
     /// Whether the notifications of a notifier go to this session, by itself.
@@ -91,9 +92,9 @@ impl NotificationArea {
     }
 
     fn unlist(&mut self, session: &SessionHandle, id: &NotifierId) {
-        session.notifier_subscriptions.fetch_sub(1, Ordering::Relaxed);
         if let Entry::Occupied(mut listed) = self.sessions.entry(session.number()) {
             listed.get_mut().remove(id);
+            session.notifier_subscriptions.store(listed.get().len(), Ordering::Relaxed);
             if listed.get().is_empty() {
                 listed.remove();
             }

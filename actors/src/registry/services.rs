@@ -1,7 +1,6 @@
 //! Queues of services: association, subscription and `SUBS`, `NSUBS` (behaviour.md §3.11, §4.3, §4.4).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use smp_protocol::command::ServiceCommand;
 use smp_protocol::error::ErrorType;
@@ -72,7 +71,6 @@ impl Shard {
         if live.subscriber.as_ref().is_some_and(|subscriber| subscriber.is_of(&session)) || !session.is_connected() {
             return;
         }
-        session.subscriptions.fetch_add(1, Ordering::Relaxed);
         self.subscriptions.add(&session, queue);
         if let Some(old) = live.subscriber.replace(Subscriber::new(&session)) {
             self.forget_subscriber(queue, &old);

@@ -4,7 +4,6 @@
 //! no message falls between the two.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use smp_protocol::error::{CommandError, ErrorType};
 use smp_protocol::response::Response;
@@ -57,7 +56,6 @@ impl Shard {
         if !session.is_connected() {
             return;
         }
-        session.subscriptions.fetch_add(1, Ordering::Relaxed);
         self.subscriptions.add(session, queue);
         if let Some(old) = live.subscriber.replace(Subscriber::new(session)) {
             self.drop_subscriber(queue, &old, Event::Ended);
@@ -68,7 +66,6 @@ impl Shard {
     pub(super) fn forget_subscriber(&mut self, queue: &Arc<Queue>, old: &Subscriber) {
         if old.is_current() {
             self.subscriptions.remove(&old.session, queue);
-            old.session.subscriptions.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -97,7 +94,7 @@ impl Shard {
             }
             None => {
                 if session.is_connected() {
-                    live.getters.push(Subscriber::new(session));
+                    live.getters.push(Subscriber::getter(session));
                     self.subscriptions.add(session, queue);
                 }
                 if live.messages.first().is_some() {
