@@ -8,7 +8,7 @@ mod desk;
 mod line;
 mod listing;
 
-pub use actor::ControlPort;
+pub use actor::{ControlPort, Drain};
 pub use block_quota::DailyBlocks;
 pub use command::{ControlCommand, GivenPassword, InvalidCommand, QueueName, Role};
 pub use desk::{ControlDesk, Passwords};

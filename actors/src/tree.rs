@@ -4,7 +4,8 @@ mod soil;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use actix::{Actor, Addr, Supervisor as Restarting};
@@ -25,7 +26,7 @@ use tokio::time::timeout;
 use self::soil::{Shared, Soil};
 use crate::activity::Activity;
 use crate::clock::Clock;
-use crate::control_port::ControlPort;
+use crate::control_port::{self, ControlPort};
 use crate::create_password::CreatePassword;
 use crate::directory::Directory;
 use crate::expirer::Expirer;
@@ -326,6 +327,11 @@ impl Tree {
         // A listener that does not answer accepts nothing either, and no session begins from now on.
         let drained = join_all(self.listeners.iter().map(|listener| listener.send(Drain)));
         let _ = timeout(ANSWER_LIMIT, drained).await;
+        if let Some(control_port) = &self.control_port
+            && timeout(ANSWER_LIMIT, control_port.send(control_port::Drain)).await.is_err()
+        {
+            error!(self.logger, "connections of the control port cannot be ended");
+        }
         let SessionsEnd { sessions, cut_off, left } = self.sessions.end().await;
         if cut_off > 0 {
             warn!(self.logger, "{cut_off} clients did not take what was waiting for them");
@@ -344,9 +350,17 @@ impl Tree {
         for arbiter in &arbiters {
             arbiter.stop();
         }
-        for arbiter in arbiters {
+        let (done, all_done) = mpsc::channel();
+        thread::spawn(move || {
             // A thread that panicked has nothing more to say.
-            let _ = arbiter.join();
+            for arbiter in arbiters {
+                drop(arbiter.join());
+            }
+            // Nobody waits for it any more if it took too long.
+            let _ = done.send(());
+        });
+        if all_done.recv_timeout(ANSWER_LIMIT).is_err() {
+            error!(self.logger, "a thread does not end; everything that could be saved is saved");
         }
     }
 }

@@ -15,6 +15,7 @@
 //! | [`seed`] | random numbers that can be had again |
 //! | [`service`] | clients with a certificate |
 //! | [`event`] | what the server sends by itself, and that it sends nothing |
+//! | [`stuck`] | clients that stop in the middle of something |
 //! | [`website`] | certificates for the web site, and who visits it |
 //! | [`wire`] | connections below the client: blocks, TLS, TCP |
 
@@ -32,6 +33,7 @@ pub mod seed;
 pub mod server;
 pub mod service;
 pub mod state;
+pub mod stuck;
 pub mod website;
 pub mod wire;
 

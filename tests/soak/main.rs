@@ -19,7 +19,7 @@
 //!
 //! A command that was under way at the end may have been executed or not, and both are right.
 //!
-//! [`stops`] looks at the orderly end alone: clients complete their blocks at random moments of it.
+//! [`stuck`] has many clients that stop in the middle of something. [`stops`] looks at the orderly end alone: clients complete their blocks at random moments of it.
 
 #[allow(dead_code, reason = "shared with other test programs, each of which needs its part")]
 #[path = "../harness/mod.rs"]
@@ -31,6 +31,7 @@ mod messages;
 mod queue;
 mod record;
 mod stops;
+mod stuck;
 mod traffic;
 
 use std::env;

@@ -3,7 +3,10 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Supervised, WrapFuture};
+use actix::{
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture, SpawnHandle,
+    Supervised, WrapFuture,
+};
 use futures_util::FutureExt;
 use slog::warn;
 use tokio::net::TcpListener;
@@ -12,6 +15,7 @@ use tokio::time::{Duration, sleep};
 use super::connection::serve;
 use super::desk::ControlDesk;
 use crate::admission::{Admission, AdmissionLimits};
+use crate::connections::Connections;
 use crate::guard::Guard;
 
 /// Connections at a time. With more, the one without a role that has been idle longest is closed.
@@ -24,13 +28,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct ControlPort {
     socket: std::net::TcpListener,
     desk: Arc<ControlDesk>,
+    connections: Arc<Connections<()>>,
+    accepting: Option<SpawnHandle>,
     guard: Guard,
 }
 
 impl ControlPort {
     /// `socket` does not block.
     pub fn new(socket: std::net::TcpListener, desk: ControlDesk, guard: Guard) -> Self {
-        Self { socket, desk: Arc::new(desk), guard }
+        Self { socket, desk: Arc::new(desk), connections: Arc::default(), accepting: None, guard }
     }
 }
 
@@ -45,11 +51,12 @@ impl Actor for ControlPort {
                 return;
             }
         };
-        let accepting = AssertUnwindSafe(accept(listener, Arc::clone(&self.desk), self.guard.clone())).catch_unwind();
-        context.spawn(accepting.into_actor(self).map(|_, this, context| {
+        let accepting = accept(listener, Arc::clone(&self.desk), Arc::clone(&self.connections), self.guard.clone());
+        let accepting = AssertUnwindSafe(accepting).catch_unwind();
+        self.accepting = Some(context.spawn(accepting.into_actor(self).map(|_, this, context| {
             this.guard.panicked();
             context.stop();
-        }));
+        })));
     }
 }
 
@@ -59,7 +66,27 @@ impl Supervised for ControlPort {
     }
 }
 
-async fn accept(listener: TcpListener, desk: Arc<ControlDesk>, guard: Guard) {
+/// The server is about to end: no more connections, and an end to those that there are, so that no command is answered whose effect is
+/// not saved.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Drain;
+
+impl Handler<Drain> for ControlPort {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Drain, context: &mut Self::Context) -> Self::Result {
+        if let Some(accepting) = self.accepting.take() {
+            context.cancel_future(accepting);
+        }
+        let connections = Arc::clone(&self.connections);
+        connections.close();
+        connections.abort(|()| true);
+        Box::pin(async move { connections.all_gone().await })
+    }
+}
+
+async fn accept(listener: TcpListener, desk: Arc<ControlDesk>, connections: Arc<Connections<()>>, guard: Guard) {
     let admission = Admission::new(CONNECTIONS);
     loop {
         let (stream, peer) = match listener.accept().await {
@@ -71,10 +98,12 @@ async fn accept(listener: TcpListener, desk: Arc<ControlDesk>, guard: Guard) {
             }
         };
         let place = admission.enter(peer.ip()).await;
-        let desk = Arc::clone(&desk);
-        guard.spawn(async move {
+        let (desk, guard) = (Arc::clone(&desk), guard.clone());
+        // Without a task the server ends, and the connection with it.
+        let _ = connections.run((), |running| async move {
+            let _running = running;
             // Whoever is gone is told nothing.
-            let _ = place.hold(serve(stream, desk, &place)).await;
+            let _ = guard.watch(place.hold(serve(stream, desk, &place))).await;
         });
     }
 }

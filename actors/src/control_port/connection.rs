@@ -1,15 +1,20 @@
 //! One connection to the control port.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use slog::{error, warn};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::command::{ControlCommand, Role};
 use super::desk::ControlDesk;
 use super::line::{Line, LineReader, MAX_LINE};
 use crate::admission::Place;
+
+/// Time to take an answer.
+const WRITE_LIMIT: Duration = Duration::from_secs(60);
 
 const GREETING: &str = "SMP server control port\n'help' for supported commands\n";
 const HELP: &str = "commands: stats, stats-rts, clients, sockets, socket-threads, threads, server-info, status, block, \
@@ -23,7 +28,7 @@ pub async fn serve(stream: TcpStream, desk: Arc<ControlDesk>, place: &Place) -> 
     let mut lines = LineReader::new(read);
     let mut role = Role::None;
     let mut keeps_place = None;
-    write.write_all(GREETING.as_bytes()).await?;
+    timeout(WRITE_LIMIT, write.write_all(GREETING.as_bytes())).await??;
     loop {
         let text = match lines.next().await? {
             Line::Text(text) => text,
@@ -57,6 +62,6 @@ pub async fn serve(stream: TcpStream, desk: Arc<ControlDesk>, place: &Place) -> 
             }
             Err(invalid) => format!("error: {invalid}\n"),
         };
-        write.write_all(reply.as_bytes()).await?;
+        timeout(WRITE_LIMIT, write.write_all(reply.as_bytes())).await??;
     }
 }
