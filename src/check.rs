@@ -70,10 +70,12 @@ fn check_all(directories: &Directories) -> ExitCode {
     if let Some(settings) = settings {
         // A lock that cannot be looked at belongs to somebody else, of which the files have told.
         let runs = StateLock::is_held(&directories.state).unwrap_or(false);
-        state::check(directories, &settings, &mut report);
         ports::check(&settings, runs, &mut report);
+        // Without credentials no start gets as far as the state.
         if let Ok(credentials) = Credentials::load(directories) {
-            reach::check(&settings, credentials.identity, runs, &mut report);
+            let identity = credentials.identity;
+            state::check(directories, &settings, credentials, runs, &mut report);
+            reach::check(&settings, identity, runs, &mut report);
         }
     }
     report.finish()

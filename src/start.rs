@@ -19,6 +19,10 @@ use crate::log::{self, Level};
 use crate::progress::WatchedFiles;
 use failure::Failure;
 
+/// What an operator should know who switched the store log off. The last clause says what to do about it.
+pub const NOT_KEPT: &str =
+    "the store log is off: all queues and messages are lost when the server stops; set `enable = on` in [STORE_LOG]";
+
 /// Exit code after a failure that a restart may cure: for service supervisors (`EX_SOFTWARE`).
 const RESTARTS_EXHAUSTED: u8 = 70;
 
@@ -76,6 +80,9 @@ fn serve(directories: Directories, arguments: &StartArguments, logger: &Logger) 
     banner::print(&settings, &directories, credentials.identity);
     for warning in warnings {
         warn!(logger, "{warning}");
+    }
+    if !settings.store_log.writes_store_log() {
+        warn!(logger, "{NOT_KEPT}");
     }
     say_what_means_nothing(arguments, logger);
 

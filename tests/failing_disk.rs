@@ -372,6 +372,7 @@ fn run<T>(state: &Path, chain: &NewChain, log: &Log, meet: impl AsyncFnOnce(Serv
         clock: Clock::set_by(Arc::clone(&clock)),
         // Small, so that segments go and messages move while the disk fails.
         journal: JournalSizes { segment: 30_000, tolerated: 120_000, piece: 10_000 },
+        rehearses: false,
     };
     let logger = Logger::root(log.clone().ignore_res(), o!());
     let meet = async |address| meet(address, Unreliable { faults, clock }).await;

@@ -16,11 +16,13 @@ pub struct Machine {
     pub clock: Clock,
     /// How much space the journal takes.
     pub journal: JournalSizes,
+    /// Nothing is changed on it: the state is only loaded, with [`smp_store::files::RehearsedFiles`], and not locked.
+    pub rehearses: bool,
 }
 
 impl Default for Machine {
     /// This machine.
     fn default() -> Self {
-        Self { files: Arc::new(RealFiles), clock: Clock::system(), journal: JournalSizes::default() }
+        Self { files: Arc::new(RealFiles), clock: Clock::system(), journal: JournalSizes::default(), rehearses: false }
     }
 }

@@ -11,6 +11,7 @@ use smp_config::paths::Directories;
 use smp_config::settings::Settings;
 use smp_protocol::key::SigningKey;
 use smp_store::error::FileError;
+use smp_store::files::RehearsedFiles;
 use smp_store::store_log::StoreLogError;
 use smp_transport::listener::ListenError;
 use smp_transport::tls::{Credential, CredentialError};
@@ -136,6 +137,13 @@ impl Server {
         })?;
         let clock = machine.clock;
         Ok(Self { settings, directories, credential, resolver, state, threads, clock, handle_signals, version, logger })
+    }
+
+    /// Loads everything and changes nothing. Returns how many queues and messages there are.
+    pub fn rehearse(parts: ServerParts) -> Result<(i64, i64), StartError> {
+        let machine = Machine { files: Arc::new(RehearsedFiles::default()), rehearses: true, ..Machine::default() };
+        let stats = Self::load_on(machine, parts)?.state.stats;
+        Ok((stats.queues.now.get(), stats.messages.now.get()))
     }
 
     /// Saves what was loaded, without running.

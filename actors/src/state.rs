@@ -117,7 +117,8 @@ impl State {
     pub fn load(loading: &Loading<'_>) -> Result<Self, StateError> {
         let Loading { settings, path, machine: Machine { files, .. }, logger, .. } = loading;
         refuse_other_storage(settings.store_log.storage)?;
-        let lock = Arc::new(StateLock::acquire(path)?);
+        let lock = if loading.machine.rehearses { StateLock::rehearse(path) } else { StateLock::acquire(path) };
+        let lock = Arc::new(lock?);
         let messages = MessagesKept::of(&settings.store_log);
         // It takes longest to be understood: the disk gives it first.
         files.expect(&path.join(STORE_LOG));

@@ -25,7 +25,7 @@ pub use error::CertificateError;
 pub use facts::CertificateFacts;
 pub use private_key::PrivateKey;
 pub use public_key::PublicKey;
-pub use rotate::{Rotation, rotate};
+pub use rotate::{Rotation, check_ca_key, rotate};
 
 #[cfg(test)]
 mod tests;

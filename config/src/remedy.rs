@@ -14,6 +14,7 @@ pub(crate) fn for_reading(error: &Error) -> &'static str {
 pub(crate) fn for_writing(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::PermissionDenied => "; make the user of the server its owner (chown), or run this as that user",
+        ErrorKind::IsADirectory => "; remove this directory: a file belongs there",
         ErrorKind::ReadOnlyFilesystem => "; mount the file system writable",
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; free some space on this disk",
         _ => "",

@@ -1,10 +1,11 @@
 //! Whether the certificates belong together and are valid.
 
+use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use smp_config::certificates::{CertificateError, CertificateFacts, Credentials};
+use smp_config::certificates::{CertificateError, CertificateFacts, Credentials, check_ca_key};
 use smp_config::paths::Directories;
 use smp_config::settings::Settings;
 use smp_web::https::WebCredential;
@@ -15,6 +16,8 @@ const SUBJECT: &str = "certificates";
 const WEB: &str = "web certificate";
 /// How long before its end an operator wants to know.
 const SOON: Duration = Duration::from_hours(14 * 24);
+/// The identity is the hash of this certificate.
+const SAME_IDENTITY: &str = "restore the one that clients know this server by: every other one is another server";
 const RENEW: &str = "run `smp-server cert`, then `systemctl reload smp-server`: the address stays the same";
 
 /// Looks at the identity, the server certificate and the web certificate.
@@ -32,14 +35,28 @@ pub fn check(directories: &Directories, settings: Option<&Settings>, report: &mu
             ),
             "restore the one of them that was changed: clients know this server by it",
         ),
-        Err(error) => report.problem(SUBJECT, &error, "restore both from a backup, or make a new server certificate"),
-    }
-    for path in [directories.server_certificate(), directories.ca_certificate()] {
-        if let Ok(facts) = CertificateFacts::read(&path) {
-            check_dates(&path, &facts, report);
+        Err(CertificateError::Read { path, source })
+            if source.kind() == io::ErrorKind::NotFound && path != directories.ca_certificate() =>
+        {
+            let what = format_args!("cannot read {}: {source}", path.display());
+            report.problem(
+                SUBJECT,
+                what,
+                "restore it from a backup, or put ca.key beside ca.crt and run `smp-server cert`",
+            );
         }
+        Err(error) => report.problem_with_remedy(SUBJECT, error),
+    }
+    if let Ok(facts) = CertificateFacts::read(&directories.server_certificate()) {
+        check_dates(&directories.server_certificate(), &facts, RENEW, report);
+    }
+    if let Ok(facts) = CertificateFacts::read(&directories.ca_certificate()) {
+        check_dates(&directories.ca_certificate(), &facts, SAME_IDENTITY, report);
     }
     if directories.ca_key().exists() {
+        if let Err(error) = check_ca_key(directories) {
+            report.warning_with_remedy(SUBJECT, error);
+        }
         report.warning(
             SUBJECT,
             format_args!(
@@ -54,19 +71,16 @@ pub fn check(directories: &Directories, settings: Option<&Settings>, report: &mu
     }
 }
 
-fn check_dates(path: &Path, facts: &CertificateFacts, report: &mut Report) {
+fn check_dates(path: &Path, facts: &CertificateFacts, remedy: &str, report: &mut Report) {
     let now = SystemTime::now();
     if facts.not_after <= now {
-        report.problem(SUBJECT, format_args!("{} expired on {}", path.display(), day(facts.not_after)), RENEW);
+        report.problem(SUBJECT, format_args!("{} expired on {}", path.display(), day(facts.not_after)), remedy);
     } else if facts.not_before > now {
         let from = day(facts.not_before);
-        report.problem(
-            SUBJECT,
-            format_args!("{} is not valid before {from}", path.display()),
-            "set the clock of this machine, or make a new certificate with `smp-server cert`",
-        );
+        let what = format_args!("{} is not valid before {from}", path.display());
+        report.problem(SUBJECT, what, format_args!("set the clock of this machine if it is wrong; else {remedy}"));
     } else if facts.not_after < now + SOON {
-        report.warning(SUBJECT, format_args!("{} expires on {}", path.display(), day(facts.not_after)), RENEW);
+        report.warning(SUBJECT, format_args!("{} expires on {}", path.display(), day(facts.not_after)), remedy);
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, Mode, access};
+use rustix::io::Errno;
 use smp_config::paths::Directories;
 
 use super::report::Report;
@@ -18,7 +19,7 @@ const DEPTH: usize = 8;
 pub fn check(directories: &Directories, report: &mut Report) {
     let mut all_fine = true;
     for directory in [&directories.config, &directories.state] {
-        all_fine &= check_directory(directory, report);
+        all_fine &= check_directory(directory, directories, report);
     }
     for secret in [directories.ca_key(), directories.server_key(), directories.ini()] {
         all_fine &= check_secret(&secret, report);
@@ -29,7 +30,7 @@ pub fn check(directories: &Directories, report: &mut Report) {
     }
 }
 
-fn check_directory(directory: &Path, report: &mut Report) -> bool {
+fn check_directory(directory: &Path, directories: &Directories, report: &mut Report) -> bool {
     let metadata = match fs::metadata(directory) {
         Ok(metadata) => metadata,
         Err(error) => {
@@ -39,7 +40,18 @@ fn check_directory(directory: &Path, report: &mut Report) -> bool {
         }
     };
     let (user, group) = (metadata.uid(), metadata.gid());
-    if access(directory, Access::WRITE_OK | Access::EXEC_OK).is_err() {
+    let allowed = access(directory, Access::WRITE_OK | Access::EXEC_OK);
+    if allowed == Err(Errno::ROFS) {
+        let what = format_args!("the file system of {} is mounted read-only", directory.display());
+        let remedy = format!("sudo mount -o remount,rw {}", mount_point(directory).display());
+        if directory == directories.state {
+            report.problem(SUBJECT, what, remedy);
+        } else {
+            report.warning(SUBJECT, format_args!("{what}: `cert` and `password` can change nothing"), remedy);
+        }
+        return false;
+    }
+    if allowed.is_err() {
         let what = format!(
             "user {} may not write to {}, which belongs to user {user} (mode {:o})",
             rustix::process::geteuid().as_raw(),
@@ -70,6 +82,15 @@ fn check_directory(directory: &Path, report: &mut Report) -> bool {
         chown(directory, &user.to_string(), &group.to_string()),
     );
     false
+}
+
+/// Where the file system of a directory is mounted. What is mounted later hides what was mounted before.
+fn mount_point(directory: &Path) -> PathBuf {
+    let directory = fs::canonicalize(directory).unwrap_or_else(|_| directory.to_path_buf());
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let points = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(|point| point.replace("\\040", " "));
+    let above = points.map(PathBuf::from).filter(|point| directory.starts_with(point));
+    above.max_by_key(|point| point.components().count()).unwrap_or(directory)
 }
 
 fn chown(directory: &Path, user: &str, group: &str) -> String {

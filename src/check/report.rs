@@ -37,6 +37,22 @@ impl Report {
         say!("problem  {subject}: {what}\n         → {remedy}");
     }
 
+    /// A warning whose last clause says what to do.
+    pub fn warning_with_remedy(&mut self, subject: &str, text: impl Display) {
+        let text = text.to_string();
+        match text.rsplit_once("; ") {
+            Some((what, remedy)) => self.warning(subject, what, remedy),
+            None => self.warning(subject, text, "nothing has to be done, if that is what you expect"),
+        }
+    }
+
+    /// The failure of a start, whose last clause says what to do.
+    pub fn problem_with_remedy(&mut self, subject: &str, failure: impl Display) {
+        let text = failure.to_string();
+        let (what, remedy) = text.rsplit_once("; ").unwrap_or((&text, "correct it, and check again"));
+        self.problem(subject, what, remedy);
+    }
+
     /// The sum of it.
     pub fn finish(self) -> ExitCode {
         let Self { problems, warnings, fine, skipped } = self;

@@ -13,6 +13,7 @@ mod man;
 mod mounts;
 mod parse_errors;
 mod password;
+mod remedies;
 mod start;
 mod start_errors;
 mod stop;

@@ -10,11 +10,13 @@ use crate::support::{Ended, Place, Program, free_port};
 /// Does something to a good server that has queues and messages.
 type Damage = fn(&Place);
 
-/// A server with this damage, and `text` with `{config}` and `{state}` filled in.
+/// A server with this damage, and `text` with `{identity}`, `{config}` and `{state}` filled in.
 fn damaged(damage: Damage, text: &str) -> (Place, String) {
     let place = Place::with_server();
     place.with_messages(3, 300);
+    let identity = fs::read_to_string(place.directories.fingerprint()).unwrap();
     damage(&place);
+    let text = text.replace("{identity}", identity.trim());
     let text = text.replace("{config}", place.directories.config.to_str().unwrap());
     let text = text.replace("{state}", place.directories.state.to_str().unwrap());
     (place, text)
@@ -185,7 +187,8 @@ const FILES: [(Damage, &str); 9] = [
     ),
     (
         |place| fs::remove_file(place.directories.fingerprint()).unwrap(),
-        "cannot read {config}/fingerprint: No such file or directory (os error 2); restore it from a backup",
+        "{config}/fingerprint holds no fingerprint; if clients know this server as {identity}, \
+         run `echo '{identity}' > {config}/fingerprint`",
     ),
     (
         |place| forbid(place.directories.server_key(), 0),
@@ -199,7 +202,7 @@ const FILES: [(Damage, &str); 9] = [
     ),
     (
         |place| fs::write(place.directories.server_certificate(), "").unwrap(),
-        "No certificate found at {config}/server.crt",
+        "No certificate found at {config}/server.crt; restore the pair or run `smp-server cert`",
     ),
     (
         |place| {

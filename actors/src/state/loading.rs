@@ -15,6 +15,7 @@ use smp_store::messages_log::{RestoreRules, RestoredMessages};
 use smp_store::names::JOURNAL;
 use smp_store::ntfs_log::{RestoredNotifications, StoredNotification};
 use smp_store::record::{QueueRecord, ServiceRecord};
+use smp_store::replay::Severity;
 use smp_store::restoration::Restoration;
 use smp_store::store_log::{Damage, Opened, StoreLog};
 
@@ -82,11 +83,42 @@ impl Loading<'_> {
 
     fn report(&self, opened: &Opened, begin: Instant) {
         let (report, logger) = (&opened.report, self.logger);
+        let (summary, log) = (&opened.replayed.summary, &opened.log);
         if report.recovered {
             warn!(logger, "the previous start was interrupted while compacting: recovered the store log");
         }
         if let Some(rejected) = &report.rejected {
-            warn!(logger, "damaged lines of the store log were added to {}", rejected.display());
+            let first = summary.first_rejected.first();
+            let first = first.map_or_else(String::new, |(line, error)| format!(" (first: line {line}, {error})"));
+            warn!(
+                logger,
+                "{}: {} lines cannot be read{first} and are kept in {}, all others count; if queues are missing, stop the server, \
+                 correct these lines, append them to the store log, and remove that file",
+                log.path().display(),
+                summary.rejected,
+                rejected.display()
+            );
+        }
+        if let Some((line, problem)) =
+            summary.first_problems.iter().find(|(_, problem)| problem.severity() == Severity::Error)
+        {
+            warn!(
+                logger,
+                "{}: {} lines contradict others and have no effect (first: line {line}, {problem}); restore the file from a \
+                 backup if queues are missing",
+                log.path().display(),
+                summary.errors
+            );
+        }
+        if let Some(backup) = report.backup.as_ref().filter(|_| summary.torn) {
+            warn!(
+                logger,
+                "{}: the last line, {}, is incomplete and left out; nothing has to be done after a crash, else look into {}, \
+                 which has it",
+                log.path().display(),
+                summary.lines,
+                backup.display()
+            );
         }
         if let Some(backup) = &report.backup {
             note!(logger, "compacted store log, original state preserved as {}", backup.display());

@@ -1,6 +1,7 @@
 //! Reading the server's credentials at start.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -28,13 +29,13 @@ impl Credentials {
     pub fn load(directories: &Directories) -> Result<Self, CertificateError> {
         let ca_path = directories.ca_certificate();
         let certificate_path = directories.server_certificate();
-        let ca = read_certificates(&ca_path)?;
+        let ca = read_ca(&ca_path)?;
         let identity = KeyHash::of_certificate(ca[0].der());
         check_fingerprint(&directories.fingerprint(), identity)?;
 
-        let mut chain = read_certificates(&certificate_path)?;
+        let mut chain = read_certificates(&certificate_path).map_err(of_leaf)?;
         let key_path = directories.server_key();
-        let key = read_private_key(&key_path)?;
+        let key = read_private_key(&key_path).map_err(of_leaf)?;
         if key.public_key() != *chain[0].public_key() {
             return Err(CertificateError::KeyMismatch { key: key_path, certificate: certificate_path });
         }
@@ -49,10 +50,35 @@ impl Credentials {
     }
 }
 
+/// What is not a fingerprint is as good as none: it can only be the identity of another server if it is one.
 fn check_fingerprint(path: &Path, identity: KeyHash) -> Result<(), CertificateError> {
-    let stored = read(path)?;
+    let missing = || Err(CertificateError::NoFingerprint { path: path.to_owned(), identity });
+    let stored = match read(path) {
+        Err(CertificateError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => return missing(),
+        stored => stored?,
+    };
     let first_line = stored.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
-    if first_line == identity.to_string().as_bytes() { Ok(()) } else { Err(CertificateError::StoredFingerprint) }
+    match str::from_utf8(first_line).ok().and_then(|line| line.parse::<KeyHash>().ok()) {
+        Some(stored) if stored == identity => Ok(()),
+        Some(_) => Err(CertificateError::StoredFingerprint),
+        None => missing(),
+    }
+}
+
+/// The identity: nothing but a copy of it can replace it.
+pub(super) fn read_ca(path: &Path) -> Result<Vec<Certificate>, CertificateError> {
+    read_certificates(path).map_err(|error| match error {
+        readable @ CertificateError::Read { .. } => readable,
+        error => CertificateError::Ca(Box::new(error)),
+    })
+}
+
+/// A missing file has its own words in the reference, and who may not read one needs no other.
+fn of_leaf(error: CertificateError) -> CertificateError {
+    match error {
+        readable @ CertificateError::Read { .. } => readable,
+        error => CertificateError::Leaf(Box::new(error)),
+    }
 }
 
 pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, CertificateError> {

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use smp_protocol::address::KeyHash;
+
 use crate::remedy;
 use crate::staged_files::WriteError;
 
@@ -31,9 +33,6 @@ pub enum CertificateError {
     /// A PEM file without a certificate.
     #[error("No certificate found at {}", .0.display())]
     NoCertificate(PathBuf),
-    /// More certificates than make sense here.
-    #[error("Too many certificates at {}", .0.display())]
-    TooManyCertificates(PathBuf),
     /// A certificate that is not X.509.
     #[error("{}: invalid certificate: {reason}", path.display())]
     Certificate {
@@ -58,12 +57,32 @@ pub enum CertificateError {
         /// What is wrong.
         reason: String,
     },
+    /// The certificate of the server, or its key, is not usable.
+    #[error("{0}; restore the pair or run `smp-server cert`")]
+    Leaf(Box<CertificateError>),
+    /// The certificate of the CA is not usable.
+    #[error("{0}; restore it from a backup: it is the identity of this server")]
+    Ca(Box<CertificateError>),
+    /// The key of the CA is not usable.
+    #[error("{0}; copy it there again from where you keep it")]
+    CaKey(Box<CertificateError>),
     /// Key and certificate are not a pair.
     #[error(
         "invalid credential: the key in {} does not belong to the certificate in {}; restore the pair or run `smp-server cert`",
         key.display(), certificate.display()
     )]
     KeyMismatch {
+        /// File of the private key.
+        key: PathBuf,
+        /// File of the certificate.
+        certificate: PathBuf,
+    },
+    /// The key of the CA is that of another one.
+    #[error(
+        "invalid credential: the key in {} does not belong to the certificate in {}; copy the right one there from where you keep it",
+        key.display(), certificate.display()
+    )]
+    CaMismatch {
         /// File of the private key.
         key: PathBuf,
         /// File of the certificate.
@@ -83,7 +102,7 @@ pub enum CertificateError {
     /// The chain has a shape that no client accepts (wire.md §2.2).
     #[error(
         "invalid credential: {} and {} together must hold the leaf certificate, then the CA certificate, \
-         and at most two more",
+         and at most two more; restore the pair or run `smp-server cert`",
         certificate.display(), issuer.display()
     )]
     ChainShape {
@@ -95,8 +114,20 @@ pub enum CertificateError {
     /// The `fingerprint` file does not belong to the CA certificate.
     #[error("Stored fingerprint is invalid.")]
     StoredFingerprint,
-    /// The certificate to be replaced has no common name to take over.
-    #[error("{}: Certificate subject has no CN element", .0.display())]
+    /// The `fingerprint` file is missing or holds no fingerprint. It follows from the CA certificate, but only the operator knows
+    /// whether that is the right one.
+    #[error(
+        "{} holds no fingerprint; if clients know this server as {identity}, run `echo '{identity}' > {}`",
+        path.display(), path.display()
+    )]
+    NoFingerprint {
+        /// The file.
+        path: PathBuf,
+        /// Fingerprint of the CA certificate.
+        identity: KeyHash,
+    },
+    /// Nothing tells the name of the new certificate.
+    #[error("no name for the new certificate in {}; give one with `smp-server cert --cn NAME`", .0.display())]
     NoCommonName(PathBuf),
     /// A name that cannot be a common name.
     #[error("invalid certificate name {0:?}: use 1 to 64 characters without control characters")]

@@ -43,7 +43,7 @@ enum New {
     /// Beside the file.
     Beside { file: Box<dyn LogFile>, path: PathBuf, is_alike: bool },
     /// In the buffer, because nothing can be made beside the file, though it can be written itself.
-    Buffered,
+    Buffered { refusal: Option<FileError> },
     /// In its place, or handed over.
     Gone,
 }
@@ -58,11 +58,11 @@ impl AtomicFile {
     pub fn create_for(files: Arc<dyn Files>, path: &Path, access: Access) -> Result<Self, FileError> {
         let Destination { path, found } = files.destination(path).map_err(FileError::on("replace", path))?;
         let new = match found {
-            Found::Device => New::Buffered,
+            Found::Device => New::Buffered { refusal: None },
             Found::Nothing | Found::File => match create_beside(files.as_ref(), &path, access) {
                 Err(error) if found == Found::File && is_refused(&error.source) => {
                     files.open_append(&path).map_err(FileError::on("write", &path))?;
-                    New::Buffered
+                    New::Buffered { refusal: Some(error) }
                 }
                 new => new?,
             },
@@ -94,7 +94,7 @@ impl AtomicFile {
         self.flush()?;
         match &mut self.new {
             New::Beside { file, path, .. } => file.sync().map_err(FileError::on("sync", path)),
-            New::Buffered | New::Gone => Ok(()),
+            New::Buffered { .. } | New::Gone => Ok(()),
         }
     }
 
@@ -119,7 +119,7 @@ impl AtomicFile {
             New::Beside { path: aside, is_alike, .. } => {
                 moves::replace(files, aside, &self.path, *is_alike, synced)?;
             }
-            New::Buffered => moves::overwrite(files, &self.path, &self.buffer[..], synced)?,
+            New::Buffered { .. } => moves::overwrite(files, &self.path, &self.buffer[..], synced)?,
             New::Gone => return Err(closed(&self.path)),
         }
         self.new = New::Gone;
@@ -131,7 +131,7 @@ impl AtomicFile {
         self.sync()?;
         match std::mem::replace(&mut self.new, New::Gone) {
             New::Beside { file, path, .. } => Ok((file, path)),
-            New::Buffered => Err(self.too_large()),
+            New::Buffered { refusal } => Err(refusal.unwrap_or_else(|| too_large(&self.path))),
             New::Gone => Err(closed(&self.path)),
         }
     }
@@ -143,15 +143,10 @@ impl AtomicFile {
                 self.buffer.clear();
                 Ok(())
             }
-            New::Buffered if self.buffer.len() <= MOST_IN_MEMORY => Ok(()),
-            New::Buffered => Err(self.too_large()),
+            New::Buffered { .. } if self.buffer.len() <= MOST_IN_MEMORY => Ok(()),
+            New::Buffered { refusal } => Err(refusal.take().unwrap_or_else(|| too_large(&self.path))),
             New::Gone => Err(closed(&self.path)),
         }
-    }
-
-    /// The directory is what has to be made writable.
-    fn too_large(&self) -> FileError {
-        FileError::new("write to", directory_of(&self.path), io::ErrorKind::PermissionDenied.into())
     }
 }
 
@@ -207,6 +202,10 @@ fn write_all(file: &mut dyn LogFile, mut bytes: &[u8]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn too_large(path: &Path) -> FileError {
+    FileError::new("write", path, io::ErrorKind::FileTooLarge.into())
 }
 
 fn closed(path: &Path) -> FileError {

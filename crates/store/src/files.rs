@@ -3,6 +3,7 @@
 mod aside;
 #[cfg(any(test, feature = "fault-injection"))]
 pub mod faulty;
+mod rehearsal;
 #[cfg(any(test, feature = "fault-injection"))]
 pub mod simulated;
 
@@ -14,6 +15,7 @@ use std::path::Path;
 
 pub(crate) use aside::directory_of;
 pub use aside::{Access, Aside, Destination, Found};
+pub use rehearsal::RehearsedFiles;
 
 /// A file that grows at its end.
 pub trait LogFile: Send {

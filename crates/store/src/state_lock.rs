@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Access, access};
 use thiserror::Error;
 
 use crate::error::FileError;
@@ -12,7 +13,8 @@ use crate::names::LOCK;
 /// The directory is ours until this is dropped or the process ends, however it ends.
 #[derive(Debug)]
 pub struct StateLock {
-    _file: File,
+    /// None: nothing is changed in the directory.
+    _file: Option<File>,
 }
 
 /// Why the directory cannot be used.
@@ -33,7 +35,7 @@ impl StateLock {
         let path = directory.join(LOCK);
         let file = OpenOptions::new().append(true).create(true).open(&path).map_err(FileError::on("open", &path))?;
         match lock(&file) {
-            Ok(()) => Ok(Self { _file: file }),
+            Ok(()) => Ok(Self { _file: Some(file) }),
             Err(TryLockError::WouldBlock) => Err(LockError::Held(directory.to_path_buf())),
             Err(TryLockError::Error(error)) => Err(FileError::new("lock", &path, error).into()),
         }
@@ -41,6 +43,19 @@ impl StateLock {
 }
 
 impl StateLock {
+    /// Looks whether the directory could be locked, and leaves it to others.
+    pub fn rehearse(directory: &Path) -> Result<Self, LockError> {
+        let path = directory.join(LOCK);
+        let opened = match OpenOptions::new().append(true).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                access(directory, Access::WRITE_OK | Access::EXEC_OK).map_err(io::Error::from)
+            }
+            opened => opened.map(drop),
+        };
+        opened.map_err(FileError::on("open", &path))?;
+        if Self::is_held(directory)? { Err(LockError::Held(directory.to_path_buf())) } else { Ok(Self { _file: None }) }
+    }
+
     /// Whether a server runs in this directory. Makes no file.
     pub fn is_held(directory: &Path) -> Result<bool, FileError> {
         let path = directory.join(LOCK);
