@@ -85,6 +85,34 @@ impl CommandKind {
         }
     }
 
+    /// Whether its answer may hold as much as a block. Messages do so only while they are in memory. What is answered by others
+    /// is counted for as long as it takes.
+    pub fn has_large_answer(self, messages_are_in_memory: bool) -> bool {
+        match self {
+            Self::Get | Self::Acknowledge => messages_are_in_memory,
+            Self::SecureAndGetLink | Self::GetLink | Self::ConnectRelay | Self::Forwarded => true,
+            Self::Forward
+            | Self::Resolve
+            | Self::New
+            | Self::Subscribe
+            | Self::SecureSender
+            | Self::SetRecipientKeys
+            | Self::SetLink
+            | Self::DeleteLink
+            | Self::SetNotifier
+            | Self::DeleteNotifier
+            | Self::Suspend
+            | Self::Delete
+            | Self::QueueInfo
+            | Self::SecureBySender
+            | Self::Send
+            | Self::SubscribeNotifier
+            | Self::SubscribeQueues
+            | Self::SubscribeNotifiers
+            | Self::Ping => false,
+        }
+    }
+
     /// Its place among the kinds.
     pub fn index(self) -> usize {
         self as usize

@@ -10,6 +10,7 @@ mod bodies;
 mod endings;
 mod errands;
 mod forwarded;
+mod held;
 mod kinds;
 mod outbox;
 mod reader;

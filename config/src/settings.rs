@@ -28,7 +28,7 @@ pub use connection_string::ConnectionString;
 pub use inactive_clients::InactiveClients;
 pub use information::{Conditions, Contact, CountryCode, Entity, HostingType, Information, InvalidCountry, PgpKey};
 pub use limits::Limits;
-pub use limits_table::{Allowed, LIMITS, Limit, limits_document};
+pub use limits_table::{ANSWERS_HELD, Allowed, LIMITS, Limit, limits_document};
 pub use names::{Names, ResolverAuth};
 pub use proxy::{HostMode, Proxy, SocksAuth, SocksMode, SocksProxy};
 pub use store_log::{Database, Storage, StoreLog, StoreLogSync};

@@ -7,6 +7,7 @@ mod handshakes;
 mod keys;
 mod sockets;
 mod transmissions;
+mod unread;
 
 use smp_client::Client;
 

@@ -90,7 +90,7 @@ impl Forwarding {
         let stats = Arc::clone(&self.stats);
         stats.forwards.count(relay.is_own, |forwards| &forwards.requests);
         Found::Later(async move {
-            match relay.forward(&corr_id, &command).await {
+            match relay.forward(&corr_id, command).await {
                 Ok(encrypted) => {
                     stats.forwards.count(relay.is_own, |forwards| &forwards.successes);
                     Response::ProxiedResponse(encrypted)
@@ -120,7 +120,7 @@ fn session_of(outcome: &Outcome, is_own: bool, stats: &RelayStats) -> Response {
     match outcome {
         Ok(relay) => {
             stats.count(is_own, |relays| &relays.successes);
-            Response::RelaySession(Box::new(relay.session.clone()))
+            Response::RelaySession(Arc::clone(&relay.session))
         }
         Err(failure) => {
             stats.count(is_own, |relays| match failure.kind {

@@ -21,7 +21,7 @@ use super::opening::{Attempt, Opening, Waiters};
 pub struct Relay {
     client: Client,
     /// What clients are told of it.
-    pub session: RelaySession,
+    pub session: Arc<RelaySession>,
     /// The operator counts it as an own one.
     pub is_own: bool,
     timeouts_in_a_row: AtomicU32,
@@ -37,7 +37,7 @@ impl Relay {
     pub fn new(client: Client, session: RelaySession, is_own: bool) -> Self {
         Self {
             client,
-            session,
+            session: Arc::new(session),
             is_own,
             timeouts_in_a_row: AtomicU32::new(0),
             in_flight: AtomicUsize::new(0),
@@ -47,9 +47,14 @@ impl Relay {
     }
 
     /// Forwards the command of a client; `corr_id` is that of its `PFWD`.
-    pub async fn forward(&self, corr_id: &CorrId, command: &ForwardedCommand) -> Result<Box<[u8]>, ClientError> {
+    pub async fn forward(&self, corr_id: &CorrId, command: ForwardedCommand) -> Result<Box<[u8]>, ClientError> {
         let _in_flight = InFlight::begin(&self.in_flight);
-        let result = self.client.forward(corr_id, command).await;
+        let begun = self.client.begin_forward(corr_id, &command).await;
+        drop(command);
+        let result = match begun {
+            Ok(forward) => forward.response().await,
+            Err(error) => Err(error),
+        };
         if matches!(result, Err(ClientError::Timeout)) {
             self.timeouts_in_a_row.fetch_add(1, Ordering::Relaxed);
         } else {

@@ -71,6 +71,8 @@ pub struct SessionContext {
     pub event_interval: Duration,
     /// Time for the rest of a block that has begun.
     pub block_timeout: Duration,
+    /// Where they are not, answers do not hold them.
+    pub messages_are_in_memory: bool,
     /// How long a client may take nothing of what is written to it.
     pub write_timeout: Duration,
     /// Keeps panics inside.
@@ -145,6 +147,7 @@ impl Session {
             stats: Arc::clone(&context.stats),
             clock: context.clock.clone(),
             block_timeout: context.block_timeout,
+            messages_are_in_memory: context.messages_are_in_memory,
         };
         let writer = Writer {
             sink,
@@ -282,7 +285,8 @@ impl Handler<Answers> for Session {
     fn handle(&mut self, Answers { answers, owed }: Answers, actor: &mut Self::Context) {
         self.work(actor, |this, _| {
             faults::pass(FaultPoint::SessionAnswers, None);
-            this.outbox.push(answers.into_iter().chain(owed));
+            this.outbox.push_counted(answers);
+            this.outbox.push(owed);
             this.endings.borrow_mut().block_answered();
             this.tell_endings();
         });

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
+use smp_protocol::block::BLOCK_SIZE;
 use smp_protocol::error::ErrorType;
 use smp_protocol::id::{CorrId, EntityId};
 use smp_protocol::response::Response;
@@ -24,6 +25,8 @@ pub(super) struct Errand {
     corr_id: CorrId,
     entity: EntityId,
     kind: CommandKind,
+    /// Bytes that are held until it is answered, and by its answer.
+    held: usize,
     answer: LocalBoxFuture<'static, Response>,
 }
 
@@ -42,7 +45,9 @@ impl Errand {
         entity: EntityId,
         answer: impl Future<Output = Response> + 'static,
     ) -> Self {
-        Self { destination: Destination::Relays, corr_id, entity, kind, answer: answer.boxed_local() }
+        // The session with a relay is shared by all; what is forwarded is a block, and so is its answer.
+        let held = if kind == CommandKind::Forward { BLOCK_SIZE } else { 0 };
+        Self { destination: Destination::Relays, corr_id, entity, kind, held, answer: answer.boxed_local() }
     }
 
     /// `RSLV`, also inside `RFWD`.
@@ -52,7 +57,7 @@ impl Errand {
         entity: EntityId,
         answer: impl Future<Output = Response> + 'static,
     ) -> Self {
-        Self { destination: Destination::Names, corr_id, entity, kind, answer: answer.boxed_local() }
+        Self { destination: Destination::Names, corr_id, entity, kind, held: BLOCK_SIZE, answer: answer.boxed_local() }
     }
 }
 
@@ -90,19 +95,20 @@ impl Errands {
 
     /// Begins an errand, as soon as there is a place for it. Its block came at `since`.
     pub async fn begin(&mut self, errand: Errand, since: Instant) {
-        let Errand { destination, corr_id, entity, kind, answer } = errand;
+        let Errand { destination, corr_id, entity, kind, held, answer } = errand;
         let places = match destination {
             Destination::Relays => Arc::clone(&self.relays),
             Destination::Names => Arc::clone(&self.names),
         };
         let place = places.acquire_owned().await;
+        let held = self.outbox.hold(held).await;
         while self.running.try_join_next().is_some() {}
         let (outbox, stats, guard) = (Rc::clone(&self.outbox), Arc::clone(&self.stats), self.guard.clone());
         self.running.spawn_local(async move {
             let response = guard.watch(answer).await.unwrap_or(Response::Error(ErrorType::Internal));
             outbox.push([Outgoing::answer(corr_id, entity, Answer::Response(response))]);
             stats.latencies.count(kind, since.elapsed());
-            drop(place);
+            drop((place, held));
         });
     }
 }

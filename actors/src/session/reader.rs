@@ -50,6 +50,8 @@ pub struct RegistryShards {
     pub home: usize,
 }
 
+/// Large answers that may be made at a time. The rest of the block waits for room.
+const LARGE_ANSWERS: usize = 4;
 /// Commands that are verified together.
 const VERIFIED_TOGETHER: usize = 16;
 /// What is done between two chances for other sessions of the thread, in verifications: each takes about twenty microseconds.
@@ -92,11 +94,12 @@ pub(super) struct Reader {
     pub stats: Arc<Stats>,
     pub clock: Clock,
     pub block_timeout: Duration,
+    pub messages_are_in_memory: bool,
 }
 
-/// A block with its commands verified, and when it had come.
+/// A block with its commands verified, in parts that are executed one after the other, and when it had come.
 struct Taken {
-    sorted: Sorted,
+    parts: Vec<Sorted>,
     since: Instant,
 }
 
@@ -112,19 +115,26 @@ impl Reader {
     async fn work(&mut self) -> Result<(), Disconnected> {
         let closing = Rc::clone(&self.closing);
         loop {
-            let Taken { sorted, since } = tokio::select! {
+            let Taken { parts, since } = tokio::select! {
                 biased;
                 () = closing.notified() => return Ok(()),
                 taken = self.take_block() => taken?,
             };
-            self.handle.begin_executing();
-            let errands = self.execute(sorted, since).await;
-            self.handle.end_executing();
-            for errand in errands {
+            for part in parts {
                 tokio::select! {
                     biased;
                     () = closing.notified() => return Ok(()),
-                    () = self.errands.begin(errand, since) => {}
+                    () = self.outbox.wait_for_room() => {}
+                }
+                self.handle.begin_executing();
+                let errands = self.execute(part, since).await;
+                self.handle.end_executing();
+                for errand in errands {
+                    tokio::select! {
+                        biased;
+                        () = closing.notified() => return Ok(()),
+                        () = self.errands.begin(errand, since) => {}
+                    }
                 }
             }
         }
@@ -142,20 +152,21 @@ impl Reader {
         self.handle.received_at.store(self.clock.now(), Ordering::Relaxed);
         faults::pass(FaultPoint::Session, Some(self.terms.version));
         let length = content.as_ref().map_or(usize::MAX, |content| content.len());
-        let sorted = match content.map_err(drop).and_then(|content| batch::split(content).map_err(drop)) {
+        let parts = match content.map_err(drop).and_then(|content| batch::split(content).map_err(drop)) {
             Ok(transmissions) => self.sort(&transmissions).await,
             Err(()) => {
                 let rejected = vec![outgoing(Rejected::block())];
-                Sorted { rejected, may_hold_password: true, ..Sorted::default() }
+                vec![Sorted { rejected, may_hold_password: true, ..Sorted::default() }]
             }
         };
-        block.holds_secrets_in(if sorted.may_hold_password { length } else { 0 });
-        Ok(Taken { sorted, since })
+        let may_hold_password = parts.iter().any(|part| part.may_hold_password);
+        block.holds_secrets_in(if may_hold_password { length } else { 0 });
+        Ok(Taken { parts, since })
     }
 
-    /// Parses and verifies the transmissions of a block.
-    async fn sort(&self, transmissions: &[&[u8]]) -> Sorted {
-        let mut sorted = Sorted::default();
+    /// Parses and verifies the transmissions of a block. A part of it is full when its answers may hold too much.
+    async fn sort(&self, transmissions: &[&[u8]]) -> Vec<Sorted> {
+        let (mut full, mut sorted) = (Vec::new(), Sorted::default());
         let wire = Wire::connection(self.terms.version, &self.terms.session_id);
         let mut kinds = BlockKind::default();
         let asker = Asker { session_key: &self.terms.session_key, service: self.terms.service.as_deref() };
@@ -177,6 +188,12 @@ impl Reader {
                         sorted.may_hold_password |= may_hold_password(transmission.body);
                         kinds.add(&command);
                         let kind = CommandKind::of(&command);
+                        if kind.has_large_answer(self.messages_are_in_memory) {
+                            if sorted.large == LARGE_ANSWERS {
+                                full.push(std::mem::take(&mut sorted));
+                            }
+                            sorted.large += 1;
+                        }
                         let verified = asker.verify(&transmission, command, &self.directory, proved);
                         self.sort_one(transmission, kind, verified, &mut sorted);
                         if kind == CommandKind::New {
@@ -191,7 +208,8 @@ impl Reader {
             }
         }
         kinds.count(&self.stats);
-        sorted
+        full.push(sorted);
+        full
     }
 
     fn sort_one(
@@ -267,7 +285,7 @@ impl Reader {
     /// Has the commands executed and their answers sent. Answers go through the mailbox of the session, behind the messages
     /// that the shards pushed to it before they answered. Returns what is to be answered later.
     async fn execute(&self, sorted: Sorted, since: Instant) -> Vec<Errand> {
-        let Sorted { mut answers, batches, rejected, errands, answered, may_hold_password: _ } = sorted;
+        let Sorted { mut answers, batches, rejected, errands, answered, may_hold_password: _, large: _ } = sorted;
         self.endings.borrow_mut().block_taken();
         self.outbox.push(rejected);
         for batch in batches {
@@ -286,7 +304,10 @@ impl Reader {
                 let _ = address.send(batch).await;
             }
         }
-        self.actor.do_send(answers.complete(&self.terms).await);
+        let answers = answers.complete(&self.terms).await;
+        // They count before they come through the mailbox.
+        self.outbox.count(&answers.answers);
+        self.actor.do_send(answers);
         self.stats.latencies.count_all(&answered, since.elapsed());
         errands
     }

@@ -11,7 +11,7 @@ use crate::registry::Executed;
 use crate::stats::Answered;
 use crate::verify::Verified;
 
-/// What is to be done with a block.
+/// What is to be done with a block, or with a part of it.
 #[derive(Default)]
 pub(super) struct Sorted {
     pub answers: AnswersInWork,
@@ -20,6 +20,8 @@ pub(super) struct Sorted {
     pub errands: Vec<Errand>,
     /// The block is to be wiped when it is done with.
     pub may_hold_password: bool,
+    /// How many of them may have large answers.
+    pub large: usize,
     /// The kinds of the commands that are answered together.
     pub answered: Answered,
 }

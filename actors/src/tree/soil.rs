@@ -321,6 +321,7 @@ impl Soil {
             clock: self.clock.clone(),
             queue_size: self.settings.limits.session_queue_size,
             event_interval: self.settings.limits.pending_end_interval,
+            messages_are_in_memory: !self.settings.store_log.storage.messages_in_journal(),
             block_timeout: self.settings.limits.block_timeout,
             write_timeout: self.settings.limits.write_timeout,
             guard: self.guard("Session"),

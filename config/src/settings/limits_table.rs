@@ -130,6 +130,10 @@ pub const LIMITS: [Limit; 29] = [
         "Names that are looked up for all clients at a time; further ones wait, within `resolver_timeout_ms`"),
 ];
 
+/// Bytes that answers for one client, and what is forwarded or looked up for it, may hold together; then nothing more is executed for
+/// it until some of them are written.
+pub const ANSWERS_HELD: usize = 320 * 1024;
+
 /// The table as a Markdown document.
 pub fn limits_document() -> String {
     let mut text = String::from(
@@ -150,5 +154,25 @@ pub fn limits_document() -> String {
         let unit = if unit.is_empty() { "–" } else { unit };
         let _ = writeln!(text, "| `{name}` | {unit} | `{default}` | {allowed} | {meaning} |");
     }
+    let _ = write!(
+        text,
+        "\n\
+         ## Memory of one client\n\
+         \n\
+         A client costs the server less than **600 KB**, whatever it asks for and whether it reads what is answered, plus about half a\n\
+         kilobyte for each queue that it is subscribed to:\n\
+         \n\
+         | What | At most |\n\
+         |---|---|\n\
+         | the connection: TLS, keys, tasks | 20 KB |\n\
+         | a block that is read, and its commands | 80 KB |\n\
+         | answers that wait until they are written, and what is forwarded or looked up for the client: {} KiB, and then four more answers | {} KB |\n\
+         | a block that is written, and the same as TLS sends it | 66 KB |\n\
+         \n\
+         What an answer holds is counted until it is written, whatever its kind; while it is too much, no further command of the client is\n\
+         executed. Messages that are pushed to a subscribed client stay in the store, at most one for each queue.\n",
+        ANSWERS_HELD / 1024,
+        (ANSWERS_HELD + 4 * 16_384) / 1000,
+    );
     text
 }

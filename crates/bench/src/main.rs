@@ -74,6 +74,10 @@ enum Scenario {
     Flood(scenario::flood::Flood),
     /// What another client notices of such a one
     Fairness(scenario::fairness::Fairness),
+    /// Connections that say nothing, and what another client notices of them
+    Silent(scenario::silent::Silent),
+    /// Clients that ask for much and read nothing
+    Unread(scenario::unread::Unread),
     /// The cryptography alone, without a server
     Floor,
 }
@@ -124,6 +128,8 @@ async fn measure(scenario: &Scenario) -> Result<Report, Failure> {
         Scenario::Restart(restart) => restart.run().await,
         Scenario::Flood(flood) => flood.run().await,
         Scenario::Fairness(fairness) => fairness.run().await,
+        Scenario::Silent(silent) => silent.run().await,
+        Scenario::Unread(unread) => unread.run().await,
         Scenario::Floor => Ok(floor::report()),
     }
 }

@@ -12,7 +12,9 @@ pub mod flood;
 pub mod handshake;
 pub mod idle;
 pub mod restart;
+pub mod silent;
 pub mod storm;
+pub mod unread;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use smp_client::{ClientError, Disconnection};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use smp_client::Options;
-use smp_client::protocol::address::ServerAddress;
+use smp_client::protocol::address::{DEFAULT_PORT, Host, ServerAddress};
 use smp_client::protocol::version::Version;
 use structopt::StructOpt;
 
@@ -47,6 +47,16 @@ impl Target {
     /// How to connect.
     pub fn options(&self) -> Options {
         Options::with_version(Version(self.protocol))
+    }
+
+    /// Where to connect to below the client.
+    pub fn host_and_port(&self) -> (String, u16) {
+        let host = match self.address.hosts.first() {
+            Some(Host::V6(ip)) => ip.to_string(),
+            Some(host) => host.to_string(),
+            None => String::new(),
+        };
+        (host, self.address.port.unwrap_or(DEFAULT_PORT))
     }
 
     /// What the server uses now; `None` if it is not known which process it is, or it is gone.

@@ -103,6 +103,10 @@ fn every_scenario() {
     assert!(figure("subscriptions") > 23.0 && figure("messages") > 0.0);
     let figure = figures(&["storm", &address, "--clients", "6", "--queues", "4"]);
     assert!(figure("subscriptions") > 23.0 && figure("until all are subscribed") > 0.0);
+    let figure = figures(&[&["silent", &address, "--connections", "50", "--handshakes", "5"][..], &pid].concat());
+    assert!(figure("connections that say nothing") > 49.0 && figure("ratio at p99") > 0.0);
+    let figure = figures(&[&["unread", &address, "--clients", "3", "--seconds", "1"][..], &pid].concat());
+    assert!(figure("clients") > 2.0 && figure("server's memory with them") > 0.0);
     for flood in ["send", "subscribe", "new"] {
         let figure = figures(&["fairness", &address, "--flood", flood, "--seconds", "1", "--rate", "20"]);
         assert!(figure("ratio at p99") > 0.0);

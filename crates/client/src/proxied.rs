@@ -54,7 +54,7 @@ impl Client {
         let password = password.or_else(|| self.password().cloned());
         let command = Command::Proxy(ProxyCommand::Connect(Box::new((address, password))));
         let session = match self.send(EntityId::EMPTY, command, None).await? {
-            Response::RelaySession(session) => *session,
+            Response::RelaySession(session) => Arc::unwrap_or_clone(session),
             other => return Err(ClientError::unexpected(&other)),
         };
         let key = prove(&session.key, &relay.key_hash.0).ok_or(ClientError::RelayNotProved)?;

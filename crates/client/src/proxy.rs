@@ -4,9 +4,11 @@ use smp_protocol::command::{Command, ForwardedCommand, ProxyCommand};
 use smp_protocol::error::{BrokerError, CommandError, ErrorType, ProxyError, TransportError};
 use smp_protocol::forward::{ProxyForward, ResponseError};
 use smp_protocol::id::{CorrId, EntityId};
+use smp_protocol::key::DhSecret;
 use smp_protocol::response::{MalformedResponse, RelaySession, Response};
 use smp_protocol::version::{Version, VersionRange};
 
+use crate::pending::PendingResponse;
 use crate::{Client, ClientError, Request};
 
 impl Client {
@@ -29,12 +31,35 @@ impl Client {
     ///
     /// Every error can be shown to the client: see [`ClientError::to_forwarding_error`].
     pub async fn forward(&self, client_corr_id: &CorrId, command: &ForwardedCommand) -> Result<Box<[u8]>, ClientError> {
+        self.begin_forward(client_corr_id, command).await?.response().await
+    }
+
+    /// The first half of [`Self::forward`]: the command is handed to the connection, and not needed any more.
+    pub async fn begin_forward(
+        &self,
+        client_corr_id: &CorrId,
+        command: &ForwardedCommand,
+    ) -> Result<Forward<'_>, ClientError> {
         let (secret, corr_id) = (self.session().secret()?, CorrId::random());
         let (forward, encrypted) = ProxyForward::seal(secret, &corr_id, client_corr_id, command);
         let command = Command::Proxy(ProxyCommand::Relay(encrypted.into()));
         let request = Request::new(EntityId::EMPTY, command, None).with_corr_id(corr_id);
-        match self.submit(&request).await?.response().await? {
-            Response::RelayResponse(encrypted) => Ok(forward.open_response(secret, &encrypted)?.into()),
+        Ok(Forward { secret, layer: forward, pending: self.submit(&request).await? })
+    }
+}
+
+/// A forwarded command whose answer is to come.
+pub struct Forward<'c> {
+    secret: &'c DhSecret,
+    layer: ProxyForward,
+    pending: PendingResponse,
+}
+
+impl Forward<'_> {
+    /// See [`Client::forward`].
+    pub async fn response(self) -> Result<Box<[u8]>, ClientError> {
+        match self.pending.response().await? {
+            Response::RelayResponse(encrypted) => Ok(self.layer.open_response(self.secret, &encrypted)?.into()),
             other => Err(ClientError::unexpected(&other)),
         }
     }

@@ -6,6 +6,8 @@ mod record;
 pub use info::{DeliveryState, MessageInfo, MessageKind, QueueInfo, SubscriptionInfo};
 pub use record::NameRecord;
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
 use crate::command::{LinkData, QueueIdsHash, QueueMode, QueueSet};
@@ -54,7 +56,7 @@ pub enum Response {
     /// `NMSG`: a message came.
     Notification(Box<EncryptedNotification>),
     /// `PKEY`: session with a relay.
-    RelaySession(Box<RelaySession>),
+    RelaySession(Arc<RelaySession>),
     /// `RRES`: encrypted response of a relay to a proxy.
     RelayResponse(Box<[u8]>),
     /// `PRES`: encrypted response of a relay to a client.
@@ -228,7 +230,7 @@ impl Response {
                 let meta = input.short()?.try_into().map_err(|_| Malformed)?;
                 Self::Notification(Box::new(EncryptedNotification { nonce, meta }))
             }
-            b"PKEY" => Self::RelaySession(Box::new(RelaySession {
+            b"PKEY" => Self::RelaySession(Arc::new(RelaySession {
                 session_id: input.short()?.try_into()?,
                 versions: VersionRange::decode(input)?,
                 key: CertChainPubKey::decode(input)?,

@@ -39,7 +39,7 @@ impl Parties {
 
     /// PRXY, answered with this session.
     async fn open(&mut self, session: RelaySession) -> Result<ProxiedRelay, ClientError> {
-        let serve = self.proxy.serve(|_| Response::RelaySession(Box::new(session)));
+        let serve = self.proxy.serve(|_| Response::RelaySession(std::sync::Arc::new(session)));
         let (relay, incoming) = tokio::join!(self.client.proxied_relay(&self.address, None), serve);
         let Command::Proxy(ProxyCommand::Connect(connect)) = incoming.command else { panic!("not PRXY") };
         assert_eq!(connect.0.hosts, self.address.hosts);

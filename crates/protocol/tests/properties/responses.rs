@@ -98,7 +98,7 @@ fn with_arguments() -> impl Strategy<Value = Response> {
         (id(), boxed_bytes(2000)).prop_map(|(id, body)| Response::Message(EncryptedMessage { id, body })),
         (id(), dh_key()).prop_map(|(id, key)| Response::NotifierId(id, key)),
         notification().prop_map(|notification| Response::Notification(Box::new(notification))),
-        relay_session().prop_map(|session| Response::RelaySession(Box::new(session))),
+        relay_session().prop_map(|session| Response::RelaySession(std::sync::Arc::new(session))),
         boxed_bytes(2000).prop_map(Response::RelayResponse),
         boxed_bytes(2000).prop_map(Response::ProxiedResponse),
         queue_set().prop_map(Response::ServiceEnd),

@@ -169,7 +169,7 @@ fn relay_session(vectors: &Forwarding) -> RelaySession {
     assert_eq!(Some(pkey.versions), versions);
     let key = session_public(&pkey.key, &vectors.relay_key_hash);
     assert_eq!(key, vectors.relay_session_public.dh_public());
-    RelaySession { id: pkey.session_id, key }
+    RelaySession { id: pkey.session_id.clone(), key }
 }
 
 #[test]
