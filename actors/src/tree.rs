@@ -19,7 +19,7 @@ use smp_store::files::Files;
 use smp_store::journal::Journal;
 use smp_store::store_log::StoreLog;
 use smp_transport::listener::{Address, ListenError};
-use smp_transport::tls::{Credential, TlsServer};
+use smp_transport::tls::{ClientCertificates, Credential, TlsServer};
 use smp_web::https::HttpsCredential;
 use tokio::time::timeout;
 
@@ -367,7 +367,9 @@ impl Tree {
 
 fn tls_server(credential: Credential, settings: &Settings) -> TlsServer {
     let alpn: Vec<&[u8]> = settings.limits.alpn.iter().map(String::as_bytes).collect();
-    TlsServer::new(credential, &alpn)
+    let services = settings.transport.accept_service_credentials;
+    let clients = if services { ClientCertificates::Optional } else { ClientCertificates::Unasked };
+    TlsServer::new(credential, &alpn).client_certificates(clients)
 }
 
 /// Whole seconds.

@@ -9,7 +9,7 @@ use smp_client::protocol::handshake::ServiceRole;
 use smp_client::protocol::id::{EntityId, RecipientId};
 use smp_client::protocol::response::{EncryptedMessage, Response};
 use smp_client::protocol::version::Version;
-use smp_client::{Client, Event, NewQueueOptions, Reply, Request};
+use smp_client::{Client, ClientError, Event, NewQueueOptions, Reply, Request};
 
 use crate::harness::at_versions;
 use crate::harness::event::{assert_deleted, assert_end, assert_quiet, next_event, waiting_events};
@@ -224,6 +224,22 @@ async fn expectations_of_any_size() {
             };
             assert_eq!(found.expect("it is a service").count, 0, "{count}");
         }
+    }
+}
+
+/// A server without services asks nobody for a certificate. Clients see that and go on without: in the apps it is the error
+/// `BROKER … NO_SERVICE`.
+#[tokio::test]
+async fn services_can_be_off() {
+    let server = Server::start_with(&[("TRANSPORT", "accept_service_credentials", "off")]).await;
+    for version in VERSIONS {
+        let client = Service::messaging().connect_at(&server, version).await;
+        assert_eq!(client.service_id(), None);
+        let refused = client.subscribe_service_queues(QueueSet::default()).await;
+        assert!(matches!(refused, Err(ClientError::NotAService)), "{refused:?}");
+        let (queue, sender) = Recipient::secured(&client, &client).await;
+        sender.sends(b"without a service").await;
+        queue.takes(b"without a service").await;
     }
 }
 

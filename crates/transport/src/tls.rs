@@ -25,7 +25,7 @@ pub use client::{ConnectedTls, TlsClient};
 pub use credential::{Credential, CredentialError};
 pub use provider::Group;
 pub use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-pub use server::{AcceptedTls, Greeting, TlsServer};
+pub use server::{AcceptedTls, ClientCertificates, Greeting, TlsServer};
 
 /// The ALPN protocol of SMP.
 pub const ALPN_SMP: &[u8] = b"smp/1";

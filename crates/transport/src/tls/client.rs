@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustls::client::{ClientConnection, ResolvesClientCert, Resumption};
@@ -102,7 +103,8 @@ impl TlsClient {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let connector = TlsConnector::from(Arc::new(self.config(identity)));
+        let asked = Arc::new(AtomicBool::new(false));
+        let connector = TlsConnector::from(Arc::new(self.config(identity, Arc::clone(&asked))));
         // An address is never sent as a server name.
         let unnamed = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::UNSPECIFIED).into());
         let name = self.server_name.clone().unwrap_or(unnamed);
@@ -117,18 +119,21 @@ impl TlsClient {
         };
         let connection: &ClientConnection = stream.get_ref().1;
         let tls = TlsSession::new(connection, captured)?;
-        Ok(ConnectedTls { stream: stream.into(), tls, identity: identity.into(), credential: self.credential.clone() })
+        // A server that asks for no certificate serves no services: the client goes on as an ordinary one.
+        let credential = self.credential.clone().filter(|_| asked.load(Ordering::Relaxed));
+        Ok(ConnectedTls { stream: stream.into(), tls, identity: identity.into(), credential })
     }
 
-    fn config(&self, identity: &[u8]) -> ClientConfig {
+    fn config(&self, identity: &[u8], asked: Arc<AtomicBool>) -> ClientConfig {
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&self.versions)
             .expect("the provider has a suite for both versions")
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(PinnedServer::new(identity)))
-            .with_client_cert_resolver(Arc::new(MaybeCertificate(
-                self.credential.as_ref().map(Credential::certified_key),
-            )));
+            .with_client_cert_resolver(Arc::new(MaybeCertificate {
+                certificate: self.credential.as_ref().map(Credential::certified_key),
+                asked,
+            }));
         config.alpn_protocols.clone_from(&self.alpn);
         config.resumption = Resumption::disabled();
         config
@@ -148,16 +153,20 @@ pub struct ConnectedTls<S = TlsStream> {
     pub credential: Option<Credential>,
 }
 
-/// The certificate of a service, or none.
+/// The certificate of a service, or none, and whether the server asked for it.
 #[derive(Debug)]
-struct MaybeCertificate(Option<Arc<CertifiedKey>>);
+struct MaybeCertificate {
+    certificate: Option<Arc<CertifiedKey>>,
+    asked: Arc<AtomicBool>,
+}
 
 impl ResolvesClientCert for MaybeCertificate {
     fn resolve(&self, _authorities: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.0.clone()
+        self.asked.store(true, Ordering::Relaxed);
+        self.certificate.clone()
     }
 
     fn has_certs(&self) -> bool {
-        self.0.is_some()
+        self.certificate.is_some()
     }
 }

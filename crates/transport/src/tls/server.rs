@@ -26,7 +26,17 @@ use super::{TlsError, TlsSession, TlsStream};
 pub struct TlsServer {
     alpn: Vec<Vec<u8>>,
     groups: Vec<Group>,
+    clients: ClientCertificates,
     current: RwLock<Arc<Identity>>,
+}
+
+/// Whether clients may prove who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// They are asked for a certificate, and may have none.
+    Optional,
+    /// They are not asked: clients know by this that no services are served.
+    Unasked,
 }
 
 /// A credential and the configurations made from it.
@@ -45,11 +55,20 @@ impl TlsServer {
         Self::with_groups(credential, alpn, Group::DEFAULT)
     }
 
+    /// The same with or without certificates of clients, which are asked for by default.
+    #[must_use]
+    pub fn client_certificates(mut self, clients: ClientCertificates) -> Self {
+        self.clients = clients;
+        self.replace_credential(self.credential());
+        self
+    }
+
     /// A server with other key exchange groups than [`Group::DEFAULT`].
     pub fn with_groups(credential: Credential, alpn: &[&[u8]], groups: &[Group]) -> Self {
         let alpn: Vec<_> = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-        let current = RwLock::new(Arc::new(Identity::new(credential, &alpn, groups)));
-        Self { alpn, groups: groups.to_vec(), current }
+        let clients = ClientCertificates::Optional;
+        let current = RwLock::new(Arc::new(Identity::new(credential, &alpn, groups, clients)));
+        Self { alpn, groups: groups.to_vec(), clients, current }
     }
 
     /// The credential that new connections get.
@@ -59,7 +78,7 @@ impl TlsServer {
 
     /// Connections accepted from now on get this credential; established ones keep theirs.
     pub fn replace_credential(&self, credential: Credential) {
-        let identity = Arc::new(Identity::new(credential, &self.alpn, &self.groups));
+        let identity = Arc::new(Identity::new(credential, &self.alpn, &self.groups, self.clients));
         *self.current.write() = identity;
     }
 
@@ -93,8 +112,8 @@ impl TlsServer {
 }
 
 impl Identity {
-    fn new(credential: Credential, alpn: &[Vec<u8>], groups: &[Group]) -> Self {
-        let general = server_config(&credential, groups);
+    fn new(credential: Credential, alpn: &[Vec<u8>], groups: &[Group], clients: ClientCertificates) -> Self {
+        let general = server_config(&credential, groups, clients);
         let with = |protocols: Vec<Vec<u8>>| {
             let mut config = general.clone();
             config.alpn_protocols = protocols;
@@ -117,12 +136,15 @@ impl Identity {
     }
 }
 
-fn server_config(credential: &Credential, groups: &[Group]) -> ServerConfig {
-    let mut config = ServerConfig::builder_with_provider(provider(groups))
+fn server_config(credential: &Credential, groups: &[Group], clients: ClientCertificates) -> ServerConfig {
+    let builder = ServerConfig::builder_with_provider(provider(groups))
         .with_protocol_versions(&[&TLS13, &TLS12])
-        .expect("the provider has a suite for both versions")
-        .with_client_cert_verifier(Arc::new(OptionalClient))
-        .with_cert_resolver(Arc::new(OneCertificate(credential.certified_key())));
+        .expect("the provider has a suite for both versions");
+    let builder = match clients {
+        ClientCertificates::Optional => builder.with_client_cert_verifier(Arc::new(OptionalClient)),
+        ClientCertificates::Unasked => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(OneCertificate(credential.certified_key())));
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     config
