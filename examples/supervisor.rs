@@ -44,10 +44,9 @@ const SETTINGS: &str = "\
 enable = on
 restore_messages = on
 log_stats = on
-prometheus_listen = 0
 
 [TRANSPORT]
-port = 0
+port = 5223
 websockets = off
 
 [INACTIVE_CLIENTS]
@@ -61,7 +60,6 @@ resolver_endpoint = http://127.0.0.1:9
 
 [WEB]
 static_path = {state}/www
-http = 0
 bind = 127.0.0.1
 
 [LIMITS]
@@ -367,7 +365,11 @@ async fn talk(recipient: Client, queue: Queue, sender: QueueSender, counter: wat
 
 fn parts(state: &Path, credentials: Credentials, log: &Log) -> Outcome<ServerParts> {
     let text = SETTINGS.replace("{state}", &state.display().to_string());
-    let (settings, _) = Settings::parse(Path::new("smp-server.ini"), &text)?;
+    let (mut settings, _) = Settings::parse(Path::new("smp-server.ini"), &text)?;
+    // Any free ones, which no file can have.
+    settings.transport.ports = vec![0];
+    settings.store_log.prometheus_listen = Some(([127, 0, 0, 1], 0).into());
+    settings.web.http = Some(0);
     Ok(ServerParts {
         settings,
         directories: Directories { config: state.to_owned(), state: state.to_owned() },

@@ -49,6 +49,13 @@ pub fn run(directories: &Directories, arguments: &AddressArguments) -> ExitCode 
     if !arguments.qr && arguments.svg.is_none() && arguments.png.is_none() {
         return ExitCode::SUCCESS;
     }
+    if !settings.transport.has_name() {
+        return fail(format_args!(
+            "there is no code for an address without a host name: set `host` in section [TRANSPORT] of {} to the name of this \
+             server",
+            directories.ini().display()
+        ));
+    }
     let code = match QrCode::new(&address) {
         Ok(code) => code,
         Err(error) => return fail(format_args!("the address has no QR code ({error}): shorten the list of hosts")),

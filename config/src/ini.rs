@@ -5,8 +5,7 @@ mod error;
 mod normalise;
 mod section;
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -14,8 +13,13 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use zeroize::Zeroizing;
 
 pub use edit::with_key;
-pub use error::{SettingError, Warning};
+pub(crate) use error::shown;
+pub use error::{LineError, SettingError, Warning};
+pub(crate) use normalise::Lost;
 pub use section::Section;
+
+use crate::known_keys;
+use normalise::Repeated;
 
 /// A parsed INI file: every section and key, with the line each key stands on.
 ///
@@ -24,8 +28,9 @@ pub struct Ini {
     file: PathBuf,
     sections: BTreeMap<String, BTreeMap<String, Entry>>,
     warnings: Vec<Warning>,
-    /// Keys that some setting was read from; the others are unknown.
-    asked: RefCell<BTreeSet<(String, String)>>,
+    /// Every line that opens a section, with its name.
+    headers: Vec<(usize, String)>,
+    lost: Vec<Lost>,
 }
 
 /// The value of a key and the line it stands on.
@@ -45,17 +50,27 @@ impl<'de> Deserialize<'de> for Entry {
 }
 
 impl Ini {
-    /// Parses the text of `file` (named in errors and warnings). Nothing in the text is an error at this point: what
-    /// cannot be understood is skipped with a warning.
-    pub fn parse(file: &Path, text: &str) -> Self {
+    /// Parses the text of `file` (named in errors and warnings). What cannot be understood is skipped with a warning; a key
+    /// that is set twice is an error, as nobody knows which of its values is meant.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, LineError> {
         let normalised = normalise::normalise(text);
-        let mut warnings: Vec<Warning> =
-            normalised.warnings.into_iter().map(|(line, text)| Warning::at(file, line, text)).collect();
-        let sections = serde_ini::from_str(&normalised.text).unwrap_or_else(|error| {
-            warnings.push(Warning::general(file, format!("the file cannot be read as INI: {error}")));
-            BTreeMap::new()
-        });
-        Self { file: file.to_owned(), sections, warnings, asked: RefCell::default() }
+        if let Some(Repeated { section, key, first, second }) = normalised.repeated {
+            return Err(LineError {
+                file: file.to_owned(),
+                line: Some(second),
+                problem: format!("{} in section [{section}] is set in line {first} already", shown(key)),
+                remedy: format!("delete line {first} or line {second}"),
+            });
+        }
+        let warnings = normalised.warnings.into_iter().map(|(line, text)| Warning::at(file, line, text)).collect();
+        let sections = serde_ini::from_str(&normalised.text).map_err(|error| LineError {
+            file: file.to_owned(),
+            line: None,
+            problem: format!("the file cannot be read as INI: {error}"),
+            remedy: "correct it, or make a new one with `smp-server init` in another directory".to_owned(),
+        })?;
+        let headers = normalised.headers.into_iter().map(|(line, name)| (line, name.to_owned())).collect();
+        Ok(Self { file: file.to_owned(), sections, warnings, headers, lost: normalised.lost })
     }
 
     /// A section for reading settings from; a missing section reads as an empty one.
@@ -63,23 +78,36 @@ impl Ini {
         Section::new(self, name)
     }
 
-    /// Everything noticed so far: skipped lines, then keys and sections that no setting was read from.
+    /// What was skipped.
     pub fn into_warnings(self) -> Vec<Warning> {
-        let Self { file, sections, mut warnings, asked } = self;
-        let asked = asked.into_inner();
-        for (section, keys) in sections {
-            for (key, entry) in keys {
-                if !asked.contains(&(section.clone(), key.clone())) {
-                    let text = format!("unknown key {key} in section [{section}] is ignored");
-                    warnings.push(Warning::at(&file, entry.line, text));
-                }
-            }
-        }
-        warnings
+        self.warnings
+    }
+
+    /// The file.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Every line that opens a section, with its name.
+    pub(crate) fn headers(&self) -> &[(usize, String)] {
+        &self.headers
+    }
+
+    /// Section, key and line of everything that is set.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (&str, &str, usize)> {
+        self.sections
+            .iter()
+            .flat_map(|(section, keys)| keys.iter().map(move |(key, entry)| (&**section, &**key, entry.line)))
+    }
+
+    /// Keys that were skipped.
+    pub(crate) fn lost(&self) -> &[Lost] {
+        &self.lost
     }
 
     fn entry(&self, section: &str, key: &str) -> Option<&Entry> {
-        self.asked.borrow_mut().insert((section.to_owned(), key.to_owned()));
+        let is_in_table = known_keys::section(section).is_none() || known_keys::is_known(section, key);
+        debug_assert!(is_in_table, "{key} of [{section}] is read, but not in the table of known keys");
         self.sections.get(section)?.get(key)
     }
 }

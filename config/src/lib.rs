@@ -10,11 +10,14 @@ pub mod ini;
 pub mod ini_template;
 pub mod init;
 pub mod init_options;
+mod known_keys;
 pub mod paths;
 mod remedy;
 pub mod secret;
 pub mod settings;
+mod spelling;
 mod staged_files;
 
 pub use duration_words::duration_words;
+pub use known_keys::known_keys;
 pub use staged_files::{WriteError, finish_rewriting};

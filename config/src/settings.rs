@@ -10,6 +10,7 @@ mod inactive_clients;
 mod information;
 mod limits;
 mod limits_table;
+mod misunderstood;
 mod names;
 mod proxy;
 mod simplex_link;
@@ -37,13 +38,10 @@ pub use web::{Https, Web};
 
 use zeroize::Zeroizing;
 
-use crate::ini::{Ini, SettingError, Warning};
+use crate::ini::{Ini, LineError, SettingError, Warning};
 use crate::paths::Directories;
 use crate::remedy;
-use smp_protocol::address::{Host, KeyHash, ServerAddress};
-
-/// Ports that clients try by themselves.
-const WELL_KNOWN_PORTS: [u16; 2] = [5223, 443];
+use smp_protocol::address::{DEFAULT_PORT, Host, KeyHash, ServerAddress};
 
 /// All settings.
 #[derive(Debug, Clone)]
@@ -90,6 +88,9 @@ pub enum SettingsError {
         /// The first line with other bytes.
         line: usize,
     },
+    /// A line that nobody may start with.
+    #[error(transparent)]
+    Line(#[from] LineError),
     /// A setting cannot be used.
     #[error(transparent)]
     Setting(#[from] SettingError),
@@ -116,23 +117,29 @@ impl Settings {
     }
 
     /// Reads settings from the text of `file`, which is named in errors and warnings.
-    pub fn parse(file: &Path, text: &str) -> Result<(Self, Vec<Warning>), SettingError> {
-        let ini = Ini::parse(file, text);
+    pub fn parse(file: &Path, text: &str) -> Result<(Self, Vec<Warning>), SettingsError> {
+        let ini = Ini::parse(file, text)?;
+        misunderstood::refuse(&ini)?;
         let mut warnings = Vec::new();
-        let settings = Self {
-            store_log: StoreLog::read(&ini.section("STORE_LOG"), &mut warnings)?,
-            auth: Auth::read(&ini.section("AUTH"))?,
-            transport: Transport::read(&ini.section("TRANSPORT"), &mut warnings)?,
-            inactive_clients: InactiveClients::read(&ini.section("INACTIVE_CLIENTS"))?,
-            proxy: Proxy::read(&ini.section("PROXY"))?,
-            names: Names::read(&ini.section("NAMES"))?,
-            web: Web::read(&ini.section("WEB"), &mut warnings)?,
-            information: Information::read(&ini.section("INFORMATION"))?,
-            limits: Limits::read(&ini.section("LIMITS"))?,
-        };
+        let settings = Self::read(&ini, &mut warnings).map_err(|error| misunderstood::explain(&ini, error))?;
+        warnings.extend(misunderstood::warnings(&ini));
         warnings.extend(ini.into_warnings());
         warnings.sort_by_key(|warning| warning.line);
         Ok((settings, warnings))
+    }
+
+    fn read(ini: &Ini, warnings: &mut Vec<Warning>) -> Result<Self, SettingError> {
+        Ok(Self {
+            store_log: StoreLog::read(&ini.section("STORE_LOG"), warnings)?,
+            auth: Auth::read(&ini.section("AUTH"))?,
+            transport: Transport::read(&ini.section("TRANSPORT"), warnings)?,
+            inactive_clients: InactiveClients::read(&ini.section("INACTIVE_CLIENTS"))?,
+            proxy: Proxy::read(&ini.section("PROXY"))?,
+            names: Names::read(&ini.section("NAMES"))?,
+            web: Web::read(&ini.section("WEB"), warnings)?,
+            information: Information::read(&ini.section("INFORMATION"))?,
+            limits: Limits::read(&ini.section("LIMITS"))?,
+        })
     }
 
     /// How long messages live; `None`: for ever.
@@ -145,13 +152,13 @@ impl Settings {
         self.limits.ntf_ttl.unwrap_or(self.store_log.ntf_ttl)
     }
 
-    /// The address to give to clients, usable as it is: no port where clients find the server without.
+    /// The address to give to clients, usable as it is. Without a port apps try [`DEFAULT_PORT`]; others they try only for the
+    /// servers that they know from the beginning.
     ///
     /// Without a usable `host` setting the host is the placeholder `<hostnames>`.
     pub fn address(&self, identity: KeyHash) -> ServerAddress {
         let ports = &self.transport.ports;
-        let found_without = ports.iter().any(|port| WELL_KNOWN_PORTS.contains(port));
-        let port = ports.iter().copied().find(|port| *port > 0 && !found_without);
+        let port = if ports.contains(&DEFAULT_PORT) { None } else { ports.first().copied() };
         let mut hosts = self.transport.hosts.clone();
         if hosts.is_empty() {
             hosts.push(Host::Domain("<hostnames>".to_owned()));

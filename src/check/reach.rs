@@ -6,7 +6,7 @@ use std::time::Duration;
 use smp_client::transport::connect::ConnectError;
 use smp_client::{Client, ClientError, Options};
 use smp_config::settings::Settings;
-use smp_protocol::address::{Host, KeyHash, ServerAddress};
+use smp_protocol::address::{DEFAULT_PORT, Host, KeyHash, ServerAddress};
 use tokio::runtime::Runtime;
 
 use super::report::Report;
@@ -42,9 +42,9 @@ fn runtime(report: &mut Report) -> Option<Runtime> {
     }
 }
 
-/// Connects to every host on every port as a client.
+/// Connects to every host as an app does that has the address of this server, and then on the other ports.
 pub fn check(settings: &Settings, identity: KeyHash, runs: bool, report: &mut Report) {
-    if settings.transport.hosts.is_empty() || settings.transport.hosts.iter().any(is_placeholder) {
+    if !settings.transport.has_name() {
         report.warning(SUBJECT, "the address has no host name", "set `host` in [TRANSPORT] to the name of this server");
         return;
     }
@@ -53,13 +53,16 @@ pub fn check(settings: &Settings, identity: KeyHash, runs: bool, report: &mut Re
         return;
     }
     let Some(runtime) = runtime(report) else { return };
-    for host in &settings.transport.hosts {
+    let ServerAddress { hosts, port, .. } = settings.address(identity);
+    let port = port.unwrap_or(DEFAULT_PORT);
+    for host in &hosts {
         if matches!(host, Host::Onion(_)) {
             report.skipped(SUBJECT, format_args!("{host} can be reached through Tor only"));
             continue;
         }
-        for port in settings.transport.ports.iter().filter(|port| **port != 0) {
-            knock_at(&runtime, host, *port, identity, report);
+        knock_at(&runtime, host, port, identity, report);
+        for other in settings.transport.ports.iter().filter(|other| **other != port) {
+            knock_at(&runtime, host, *other, identity, report);
         }
     }
 }
@@ -70,10 +73,6 @@ fn knock_at(runtime: &Runtime, host: &Host, port: u16, identity: KeyHash, report
         Ok(()) => report.fine(SUBJECT, format_args!("{host}, port {port}: this server answers")),
         Err(error) => report.problem(SUBJECT, format_args!("{host}, port {port}: {error}"), remedy(&error)),
     }
-}
-
-fn is_placeholder(host: &Host) -> bool {
-    matches!(host, Host::Domain(name) if name.starts_with('<'))
 }
 
 async fn knock(address: &ServerAddress) -> Result<(), ClientError> {

@@ -49,6 +49,22 @@ fn the_code_is_shown_and_written() {
     assert!(again.stderr.contains("cannot write") && again.stderr.contains(path), "{}", again.stderr);
 }
 
+#[test]
+fn an_address_that_nobody_can_use_has_no_code() {
+    let place = Place::with_server();
+    for host in ["<hostnames>", "", "not a name", "smp.example.org,<hostnames>"] {
+        place.set("host", host);
+        place.run(["address"]).succeeded();
+        let picture = place.directories.config.join("address.png");
+        for arguments in [&["--qr"][..], &["--png", "address.png"], &["--svg", picture.to_str().unwrap()]] {
+            let ended = place.run(["address"].into_iter().chain(arguments.iter().copied()));
+            assert_eq!(ended.code, Some(1), "{host}: {ended:?}");
+            assert!(ended.stderr.contains("set `host` in section [TRANSPORT]"), "{}", ended.stderr);
+            assert!(!picture.exists() && ended.stdout.lines().count() == 1, "{ended:?}");
+        }
+    }
+}
+
 /// The script is sound for the shell it is for, and names the commands.
 #[test]
 fn bash_reads_the_completions() {

@@ -195,8 +195,12 @@ fn fault_setting() {
     );
 
     let place = healthy();
-    place.write_ini(place.ini().replace("[AUTH]\n", "[AUTH]\nnew_queue = on\n"));
-    finding(&place, "warning", "new_queue");
+    place.write_ini(place.ini().replace("[AUTH]\n", "[AUTH]\nnew_queue = off\n"));
+    finding(&place, "problem", "write `new_queues = ");
+
+    let place = healthy();
+    place.write_ini(place.ini().replace("[AUTH]\n", "[AUTH]\nqueue_limit = 5\n"));
+    finding(&place, "warning", "queue_limit");
 }
 
 #[test]

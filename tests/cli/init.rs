@@ -220,7 +220,7 @@ fn options_that_contradict_each_other_are_refused_before_anything_is_written_or_
         (&[SOURCE, "--hosting-country", "CZ"], "passing --hosting-country requires passing --hosting"),
         (
             &["--socks-proxy=host:port"],
-            "invalid --socks-proxy: a SOCKS proxy has the form [user:password@][host][:port]",
+            "invalid --socks-proxy: a SOCKS proxy has the form [user:password@][host][:port], with a port from 1 to 65535",
         ),
         (
             &["--schema", "a\nb"],

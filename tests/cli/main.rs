@@ -6,6 +6,7 @@ mod cert;
 mod check;
 mod delete;
 mod eras;
+mod found_settings;
 mod help;
 mod init;
 mod interview;

@@ -166,7 +166,7 @@ fn the_log_has_local_time() {
 #[test]
 fn what_the_server_does_not_understand_is_a_warning() {
     let place = Place::with_server();
-    let ini = place.ini() + "\nstray line\n[AUTH\nkey = value\n[OTHER]\nkey = value\n";
+    let ini = place.ini() + "\nstray line\n[AUTH\nkey = value\n[OTHER]\ncolour = red\n";
     place.write_ini(ini);
     let ended = place.run(["start", "-m"]);
     let file = place.directories.ini();
@@ -177,7 +177,7 @@ fn what_the_server_does_not_understand_is_a_warning() {
         [
             &at(line, "ignored: neither `key = value` nor `[section]`"),
             &at(line + 1, "not a section name; all keys up to the next section are ignored"),
-            &at(line + 4, "unknown key key in section [OTHER] is ignored"),
+            &at(line + 4, "unknown key colour in section [OTHER] is ignored"),
         ]
     );
     assert_eq!(ended.code, Some(0));

@@ -114,10 +114,15 @@ const SETTINGS: [(&str, &str, &str, &str); 11] = [
     ("log_stats", "on # yes", "STORE_LOG", "on, off"),
     ("expire_messages_days", "many", "STORE_LOG", "a whole number from 0 to 10000000"),
     ("new_queues", "ON", "AUTH", "on, off"),
-    ("port", "5223;443", "TRANSPORT", "ports from 0 to 65535 separated by commas, for example 5223,443"),
-    ("port", "", "TRANSPORT", "ports from 0 to 65535 separated by commas, for example 5223,443"),
-    ("port", "65536", "TRANSPORT", "ports from 0 to 65535 separated by commas, for example 5223,443"),
-    ("websockets", "maybe", "TRANSPORT", "ports from 0 to 65535 separated by commas, for example 5223,443"),
+    (
+        "port",
+        "5223;443",
+        "TRANSPORT",
+        "ports from 1 to 65535 separated by commas, for example 5223,443; it cannot be off",
+    ),
+    ("port", "", "TRANSPORT", "ports from 1 to 65535 separated by commas, for example 5223,443; it cannot be off"),
+    ("port", "65536", "TRANSPORT", "ports from 1 to 65535 separated by commas, for example 5223,443; it cannot be off"),
+    ("websockets", "maybe", "TRANSPORT", "on, off, or ports from 1 to 65535 separated by commas"),
     ("host_mode", "tor", "PROXY", "public, onion"),
     ("socks_mode", "never", "PROXY", "onion, always"),
     ("disconnect", "true", "INACTIVE_CLIENTS", "on, off"),
@@ -142,8 +147,8 @@ fn a_setting_that_cannot_be_used_is_named_with_its_line() {
 #[test]
 fn a_missing_setting_is_named() {
     for (key, section, allowed) in [
-        ("port", "TRANSPORT", "ports from 0 to 65535 separated by commas, for example 5223,443"),
-        ("websockets", "TRANSPORT", "on, off or ports separated by commas"),
+        ("port", "TRANSPORT", "ports from 1 to 65535 separated by commas, for example 5223,443; it cannot be off"),
+        ("websockets", "TRANSPORT", "on, off, or ports from 1 to 65535 separated by commas"),
         ("ttl", "INACTIVE_CLIENTS", "a number of seconds"),
     ] {
         let (place, _) = damaged(|_| (), "");

@@ -69,6 +69,35 @@ async fn the_password_changes() {
     client.ping().await.unwrap();
 }
 
+/// A slip in the file must not open a server that runs.
+#[tokio::test]
+async fn a_setting_that_is_not_understood_opens_nothing() {
+    let server = Server::start_with(&[("AUTH", "create_password", "first")]).await;
+    let client = server.connect().await;
+    let file = server.config_file("smp-server.ini");
+    let good = fs::read_to_string(&file).unwrap();
+    let refuses = async || {
+        let refused = client.create_queue(NewQueueOptions::default()).await.map(drop);
+        assert!(matches!(refused, Err(ClientError::Server(ErrorType::Auth))), "{refused:?}");
+    };
+    for (right, wrong) in [
+        ("[AUTH]", "[auth]"),
+        ("[AUTH]", "[AUHT]"),
+        ("create_password", "CREATE_PASSWORD"),
+        ("create_password", "create-password"),
+        ("create_password = first", "create_password first"),
+        ("create_password = first", "create_password = first\ncreate_password = second"),
+        ("[AUTH]", "[AUTH"),
+    ] {
+        fs::write(&file, good.replace(right, wrong)).unwrap();
+        reloads(&server, "cannot reload: ").await;
+        refuses().await;
+    }
+    fs::write(&file, good + "\n[AUTH]\ndaily_block_queue_quota = 5\n").unwrap();
+    reloads(&server, "reloaded certificate and password").await;
+    refuses().await;
+}
+
 #[tokio::test]
 async fn what_cannot_be_read_changes_nothing() {
     let server = Server::start().await;

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use smp_client::protocol::error::ErrorType;
 use smp_client::{Client, Notifier};
 
-use crate::harness::ini::IN_MEMORY;
+use crate::harness::ini::{ANY_PORT, IN_MEMORY};
 use crate::harness::party::{Recipient, Sender, notified};
 use crate::harness::request::{DEL, OFF, QUE, auth, ed25519, err, key, ok};
 use crate::harness::server::Server;
@@ -211,7 +211,7 @@ async fn a_port_in_use_costs_nothing() {
     assert_eq!(status.code(), Some(1));
     assert!(output.iter().any(|line| line.contains("cannot listen on")), "{output:?}");
     assert_eq!((server.lines_of(MESSAGES), server.store_log()), saved);
-    server.set(("TRANSPORT", "port", "0"));
+    server.set(("TRANSPORT", "port", ANY_PORT));
     server.run().await;
     waiting.is_back(&server).await;
 }

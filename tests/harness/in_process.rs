@@ -24,11 +24,16 @@ pub struct InProcess {
 }
 
 impl InProcess {
-    /// Returns when it listens.
+    /// Returns when it listens. `port = 0`, which no file can have, is any free port.
     pub fn start(settings: &str, state: &Path, chain: &NewChain, machine: Machine, logger: Logger) -> Self {
-        let (settings, _) = Settings::parse(Path::new("smp-server.ini"), settings).expect("the settings are right");
+        let with_port = settings.replace("\nport = 0\n", "\nport = 5223\n");
+        let parsed = Settings::parse(Path::new("smp-server.ini"), &with_port);
+        let (mut parsed, _) = parsed.expect("the settings are right");
+        if settings != with_port {
+            parsed.transport.ports = vec![0];
+        }
         let parts = ServerParts {
-            settings,
+            settings: parsed,
             directories: Directories { config: state.to_owned(), state: state.to_owned() },
             credentials: chain.credentials(),
             skip_warnings: false,

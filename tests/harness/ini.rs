@@ -3,13 +3,18 @@
 use std::fs;
 use std::path::Path;
 
+/// Stands for any free port: no file can have it.
+pub const ANY_PORT: &str = "0";
+
+/// Keys whose value is a port.
+pub const PORTS: [&str; 6] = ["port", "websockets", "control_port", "http", "https", "prometheus_listen"];
+
 /// Section, key and value.
 pub type Setting<'a> = (&'a str, &'a str, &'a str);
 
 /// The configuration that the conformance checklist assumes: behaviour.md §11, column "Test".
 pub const TEST_SETTINGS: &[Setting<'static>] = &[
-    // Any free one.
-    ("TRANSPORT", "port", "0"),
+    ("TRANSPORT", "port", ANY_PORT),
     ("LIMITS", "message_queue_quota", "4"),
     ("LIMITS", "pending_end_interval_ms", "500"),
     ("LIMITS", "ntf_delivery_interval_ms", "200"),

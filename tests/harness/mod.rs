@@ -5,7 +5,7 @@
 //! | [`server`] | a server with its directories: settings, start, stop, kill, restart |
 //! | [`process`], [`output`] | a running program and what it writes |
 //! | [`log`] | what a server in the process of the test writes |
-//! | [`ini`] | settings in `smp-server.ini` |
+//! | [`ini`], [`reserved_port`] | settings in `smp-server.ini`, and ports for them |
 //! | [`state`] | what the server leaves on disk |
 //! | [`request`] | single commands and their replies, also such as no honest client sends |
 //! | [`party`] | recipients, senders, notifiers |
@@ -28,6 +28,7 @@ pub mod party;
 pub mod process;
 pub mod relay;
 pub mod request;
+pub mod reserved_port;
 pub mod resolver;
 pub mod seed;
 pub mod server;

@@ -1,5 +1,6 @@
 //! A server under test: the real program, with directories of its own and on a free port.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -12,8 +13,9 @@ use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 use super::GIVE_UP;
-use super::ini::{self, Setting, TEST_SETTINGS};
+use super::ini::{self, ANY_PORT, PORTS, Setting, TEST_SETTINGS};
 use super::process::Process;
+use super::reserved_port::ReservedPort;
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_smp-server");
@@ -23,6 +25,8 @@ pub struct Server {
     directory: TempDir,
     key_hash: KeyHash,
     running: Option<(Process, ServerAddress)>,
+    /// Its ports, the one of SMP first.
+    ports: RefCell<Vec<ReservedPort>>,
     /// What earlier runs wrote.
     past: Vec<String>,
 }
@@ -56,7 +60,7 @@ impl Server {
         assert!(output.status.success(), "init failed: {}", String::from_utf8_lossy(&output.stderr));
         let fingerprint = std::fs::read_to_string(config(directory.path()).join("fingerprint")).expect("made by init");
         let key_hash = fingerprint.trim().parse().expect("the fingerprint is a key hash");
-        let server = Self { directory, key_hash, running: None, past: Vec::new() };
+        let server = Self { directory, key_hash, running: None, ports: RefCell::default(), past: Vec::new() };
         let storage = std::env::var("SMP_TEST_MESSAGES").unwrap_or_else(|_| "memory".to_owned());
         let storage = [("STORE_LOG", "store_messages", &*storage)];
         for setting in TEST_SETTINGS.iter().chain(&storage).chain(settings) {
@@ -65,9 +69,18 @@ impl Server {
         server
     }
 
-    /// Changes a setting for the next run.
-    pub fn set(&self, setting: Setting<'_>) {
-        ini::set(&config(self.directory.path()).join("smp-server.ini"), setting);
+    /// Changes a setting for the next run. [`ANY_PORT`] is a free port; that of `https` is shared with SMP.
+    pub fn set(&self, (section, key, value): Setting<'_>) {
+        let mut value = value.to_owned();
+        if value == ANY_PORT && PORTS.contains(&key) {
+            let mut ports = self.ports.borrow_mut();
+            if key != "https" {
+                ports.push(ReservedPort::new());
+            }
+            let port = if key == "https" { ports.first() } else { ports.last() };
+            value = port.expect("the port of SMP is set first").number.to_string();
+        }
+        ini::set(&config(self.directory.path()).join("smp-server.ini"), (section, key, &value));
     }
 
     /// Starts it and waits until it listens.

@@ -42,7 +42,7 @@ pub fn certify(server: &Server, algorithm: &[&str]) -> CertificateDer<'static> {
     read_certificate(&certificate)
 }
 
-/// Sets the port for HTTPS; 0 is shared with SMP if that has any free port.
+/// Sets the port for HTTPS; 0 stands for that of SMP.
 pub fn offer_https(server: &Server, port: &str) {
     let path = |name| server.config_file(name).display().to_string();
     for (key, value) in [("https", port.to_owned()), ("cert", path("web.crt")), ("key", path("web.key"))] {

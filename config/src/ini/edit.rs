@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 
 /// The text with `key` of `section` set to `value`, or commented out.
 ///
-/// The line that counts is replaced: the first of equal keys in the last of equal sections (operations.md §4.1). Without one, the
-/// comment in its place is, as `init` writes it; without that, a new line follows the header of the section.
+/// The line of the key is replaced, in whichever of equal sections it is. Without one, the comment in its place is, as `init`
+/// writes it; without that, a new line follows the last header of the section.
 pub fn with_key(text: &str, section: &str, key: &str, value: Option<&str>) -> Zeroizing<String> {
     let lines: Vec<&str> = text.lines().collect();
     let line = match value {
@@ -23,14 +23,11 @@ pub fn with_key(text: &str, section: &str, key: &str, value: Option<&str>) -> Ze
         let _ = writeln!(output, "\n[{section}]\n{}", line.as_str());
         return output;
     };
-    let body = &lines[header + 1..];
-    let body = &body[..body.iter().position(|line| line.trim_start().starts_with('[')).unwrap_or(body.len())];
-    let found = body.iter().position(|line| key_of(line) == Some(key));
-    let found = found.or_else(|| body.iter().position(|line| commented_key_of(line) == Some(key)));
+    let find = |key_of: fn(&str) -> Option<&str>| find_in_section(&lines, section, |line| key_of(line) == Some(key));
+    let found = find(key_of).or_else(|| find(commented_key_of));
     let mut output = Zeroizing::new(String::with_capacity(text.len() + line.len() + 1));
     for (index, old) in lines.iter().enumerate() {
-        let is_replaced = found.is_some_and(|found| index == header + 1 + found);
-        let _ = writeln!(output, "{}", if is_replaced { line.as_str() } else { old });
+        let _ = writeln!(output, "{}", if found == Some(index) { line.as_str() } else { old });
         if index == header && found.is_none() {
             let _ = writeln!(output, "{}", line.as_str());
         }
@@ -38,8 +35,19 @@ pub fn with_key(text: &str, section: &str, key: &str, value: Option<&str>) -> Ze
     output
 }
 
+/// The first line like this in any part of the section.
+fn find_in_section(lines: &[&str], section: &str, is_meant: impl Fn(&str) -> bool) -> Option<usize> {
+    let mut inside = false;
+    lines.iter().position(|line| {
+        if line.trim_start().starts_with('[') {
+            inside = is_header(line, section);
+        }
+        inside && is_meant(line)
+    })
+}
+
 fn is_header(line: &str, section: &str) -> bool {
-    let name = line.trim().strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let name = line.trim_start_matches('\u{feff}').trim().strip_prefix('[').and_then(|rest| rest.split_once(']'));
     name.is_some_and(|(name, _)| name.trim() == section)
 }
 
@@ -60,10 +68,15 @@ mod tests {
     #[test]
     fn only_the_line_that_counts_changes() {
         let cases = [
-            ("[AUTH]\nnew: on\nkey: old\nkey: second\n", "[AUTH]\nnew: on\nkey = new\nkey: second\n"),
+            ("[AUTH]\nnew: on\nkey: old\nother: 1\n", "[AUTH]\nnew: on\nkey = new\nother: 1\n"),
             ("[AUTH]\n# key = old\n[OTHER]\nkey = x\n", "[AUTH]\nkey = new\n[OTHER]\nkey = x\n"),
             ("[AUTH]\n# about the key = it\n\n", "[AUTH]\nkey = new\n# about the key = it\n\n"),
-            ("[AUTH]\nkey=1\n[B]\n[AUTH]\n key = 2 \n; end", "[AUTH]\nkey=1\n[B]\n[AUTH]\nkey = new\n; end\n"),
+            ("[AUTH]\nkey=1\n[B]\nkey=2\n[AUTH]\nnew: on", "[AUTH]\nkey = new\n[B]\nkey=2\n[AUTH]\nnew: on\n"),
+            (
+                "[AUTH]\n# key = old\n[B]\n[AUTH]\n key = 2 \n; end",
+                "[AUTH]\n# key = old\n[B]\n[AUTH]\nkey = new\n; end\n",
+            ),
+            ("[AUTH]\nnew: on\n[B]\n[AUTH]\n; end", "[AUTH]\nnew: on\n[B]\n[AUTH]\nkey = new\n; end\n"),
             ("[B]\nkey = x", "[B]\nkey = x\n\n[AUTH]\nkey = new\n"),
             ("", "\n[AUTH]\nkey = new\n"),
         ];

@@ -58,6 +58,21 @@ impl fmt::Display for SettingError {
     }
 }
 
+/// A line that must be corrected before anything in the file counts, as it would leave the server open, or nobody knows what
+/// it means.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {problem}; {remedy}", Position(file, *line))]
+pub struct LineError {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1; absent if the error is about the whole file.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do.
+    pub remedy: String,
+}
+
 struct Position<'a>(&'a Path, Option<usize>);
 
 impl fmt::Display for Position<'_> {
@@ -69,6 +84,6 @@ impl fmt::Display for Position<'_> {
 }
 
 /// A value as it may be shown: on one line, without characters that would command a terminal.
-pub(super) fn shown(value: &str) -> String {
+pub(crate) fn shown(value: &str) -> String {
     value.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }

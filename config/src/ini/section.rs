@@ -7,7 +7,7 @@ use super::error::{SettingError, Warning, shown};
 use super::{Entry, Ini};
 use smp_protocol::password::Password;
 
-/// One section of an INI file. Reading a key marks it as known.
+/// One section of an INI file.
 pub struct Section<'a> {
     ini: &'a Ini,
     name: &'static str,
@@ -70,10 +70,15 @@ impl<'a> Section<'a> {
         Ok(number.and_then(|number| u32::try_from(number).ok()))
     }
 
-    /// As [`integer`](Self::integer), for TCP ports; 0 means any free port.
+    /// A TCP port, or `off`. 0 would be any free port, which nobody could find.
     pub fn port(&self, key: &'static str) -> Result<Option<u16>, SettingError> {
-        let number = self.integer(key, 0..=i64::from(u16::MAX))?;
-        Ok(number.and_then(|number| u16::try_from(number).ok()))
+        match self.text(key) {
+            None | Some("off") => Ok(None),
+            Some(text) => match parse_integer(text).and_then(|number| u16::try_from(number).ok()) {
+                None | Some(0) => Err(self.invalid(key, "a port from 1 to 65535, or off")),
+                port => Ok(port),
+            },
+        }
     }
 
     /// A password (operations.md §5.3). The error names the character in the way, never the password.

@@ -17,7 +17,6 @@ impl InactiveClients {
     /// `None` unless `disconnect` is on; both numbers are required then, and not looked at otherwise.
     pub(super) fn read(section: &Section<'_>) -> Result<Option<Self>, SettingError> {
         let enabled = section.on_off("disconnect")?.unwrap_or(false);
-        let _ = (section.text("ttl"), section.text("check_interval"));
         if !enabled {
             return Ok(None);
         }

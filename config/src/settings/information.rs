@@ -133,25 +133,9 @@ pub struct Information {
 const ADMIN: [&str; 4] = ["admin_simplex", "admin_email", "admin_pgp", "admin_pgp_fingerprint"];
 const COMPLAINTS: [&str; 4] =
     ["complaints_simplex", "complaints_email", "complaints_pgp", "complaints_pgp_fingerprint"];
-const OTHERS: [&str; 10] = [
-    "source_code",
-    "usage_conditions",
-    "condition_amendments",
-    "server_country",
-    "operator",
-    "operator_country",
-    "website",
-    "hosting",
-    "hosting_country",
-    "hosting_type",
-];
-
 impl Information {
     /// `None` without `source_code`; the other keys are not looked at then.
     pub(super) fn read(section: &Section<'_>) -> Result<Option<Self>, SettingError> {
-        for key in OTHERS.iter().chain(&ADMIN).chain(&COMPLAINTS) {
-            let _ = section.text(key);
-        }
         let text = |key| section.text(key).map(str::to_owned);
         let Some(source_code) = text("source_code") else { return Ok(None) };
         Ok(Some(Self {

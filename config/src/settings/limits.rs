@@ -94,7 +94,7 @@ impl Limits {
 /// The reference's constants.
 impl Default for Limits {
     fn default() -> Self {
-        let nothing_set = crate::ini::Ini::parse(std::path::Path::new("defaults"), "");
+        let nothing_set = crate::ini::Ini::parse(std::path::Path::new("defaults"), "").expect("nothing is set twice");
         Self::read(&nothing_set.section("LIMITS")).expect("the defaults of the table are allowed by the table")
     }
 }

@@ -43,9 +43,6 @@ impl Names {
     /// `None` unless `enable` is on; the other keys are not looked at then.
     pub(super) fn read(section: &Section<'_>) -> Result<Option<Self>, SettingError> {
         let enabled = section.on_off("enable")?.unwrap_or(false);
-        for key in KEYS {
-            let _ = section.text(key);
-        }
         if !enabled {
             return Ok(None);
         }
@@ -61,14 +58,6 @@ impl Names {
         }))
     }
 }
-
-const KEYS: [&str; 5] = [
-    "resolver_endpoint",
-    "resolver_auth",
-    "resolver_timeout_ms",
-    "resolver_max_response_bytes",
-    "resolver_concurrency",
-];
 
 fn auth(section: &Section<'_>) -> Result<Option<ResolverAuth>, SettingError> {
     let Some(text) = section.text("resolver_auth") else { return Ok(None) };

@@ -53,9 +53,15 @@ pub struct SocksProxy {
 }
 
 /// A text that is not a SOCKS proxy.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a SOCKS proxy has the form [user:password@][host][:port]")]
-pub struct InvalidSocksProxy;
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSocksProxy {
+    /// It does not have the form of one.
+    #[error("a SOCKS proxy has the form [user:password@][host][:port], with a port from 1 to 65535")]
+    Form,
+    /// It is a port that looks like a host.
+    #[error("a number alone would be the name of a host; write :{0} for port {0} of this machine")]
+    Number(u32),
+}
 
 impl FromStr for SocksProxy {
     type Err = InvalidSocksProxy;
@@ -65,23 +71,26 @@ impl FromStr for SocksProxy {
             None => (SocksAuth::Isolate, text),
             Some(("", location)) => (SocksAuth::None, location),
             Some((credentials, location)) => {
-                let (user, password) = credentials.split_once(':').ok_or(InvalidSocksProxy)?;
+                let (user, password) = credentials.split_once(':').ok_or(InvalidSocksProxy::Form)?;
                 (SocksAuth::Password { user: user.to_owned(), password: Secret::new(password) }, location)
             }
         };
         let bare_ip_v6 = location.matches(':').count() > 1 && !location.ends_with(']') && !location.contains("]:");
         let (host, port) = match location.rsplit_once(':') {
             Some((host, port)) if !bare_ip_v6 && !location.ends_with(']') => {
-                (host, port.parse().map_err(|_| InvalidSocksProxy)?)
+                (host, port.parse().map_err(|_| InvalidSocksProxy::Form)?)
             }
             _ => (location, 9050),
         };
+        if let Ok(number) = host.parse() {
+            return Err(InvalidSocksProxy::Number(number));
+        }
         let host = match host {
             "" => Host::V4(Ipv4Addr::LOCALHOST),
-            name => name.parse().map_err(|_| InvalidSocksProxy)?,
+            name => name.parse().map_err(|_| InvalidSocksProxy::Form)?,
         };
         if port == 0 || matches!(host, Host::Onion(_)) {
-            return Err(InvalidSocksProxy);
+            return Err(InvalidSocksProxy::Form);
         }
         Ok(Self { auth, host, port })
     }
@@ -154,7 +163,10 @@ mod tests {
     #[test]
     fn other_texts_are_not_socks_proxies() {
         for text in ["host:port", "a b", "127.0.0.1:0", "127.0.0.1:65536", "user@host", "abc.onion", "socks5://host"] {
-            assert_eq!(text.parse::<SocksProxy>(), Err(InvalidSocksProxy), "{text}");
+            assert_eq!(text.parse::<SocksProxy>(), Err(InvalidSocksProxy::Form), "{text}");
+        }
+        for text in ["9050", "@9050", "9050:9050"] {
+            assert_eq!(text.parse::<SocksProxy>(), Err(InvalidSocksProxy::Number(9050)), "{text}");
         }
     }
 }

@@ -96,12 +96,18 @@ pub struct StoreLog {
 
 impl StoreLog {
     pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<Warning>) -> Result<Self, SettingError> {
-        let enable = section.on_off("enable")?.unwrap_or(false);
+        let enable = section.on_off("enable")?;
+        let storage = storage(section)?;
+        if enable.is_none() && storage == Storage::Memory {
+            warnings
+                .push(section.warning("enable", "is not set: queues will not survive a restart; set it to on or off"));
+        }
+        let enable = enable.unwrap_or(false);
         Ok(Self {
             enable,
             sync: sync(section)?,
             encrypt: section.on_off("encrypt")?.unwrap_or(false),
-            storage: storage(section)?,
+            storage,
             database: database(section)?,
             restore_messages: section.on_off("restore_messages")?.unwrap_or(enable),
             message_ttl: period(section, "expire_messages_days", DAY)?.unwrap_or(Duration::from_secs(21 * DAY)),
@@ -187,13 +193,14 @@ fn prometheus_interval(section: &Section<'_>, warnings: &mut Vec<Warning>) -> Op
     seconds.map(|seconds| Duration::from_secs(seconds.into()))
 }
 
-/// A port alone is one of 127.0.0.1.
+/// A port alone is one of 127.0.0.1; 0 would be any free one, which nobody could find.
 fn prometheus_listen(section: &Section<'_>, warnings: &mut Vec<Warning>) -> Result<Option<SocketAddr>, SettingError> {
     const KEY: &str = "prometheus_listen";
-    let Some(text) = section.text(KEY) else { return Ok(None) };
+    let Some(text) = section.text(KEY).filter(|text| *text != "off") else { return Ok(None) };
     let port = text.parse().map(|port: u16| (Ipv4Addr::LOCALHOST, port).into());
-    let Ok(address) = port.or_else(|_| text.parse::<SocketAddr>()) else {
-        return Err(section.invalid(KEY, "a port, or address:port, for example 127.0.0.1:9464"));
+    let address = port.or_else(|_| text.parse::<SocketAddr>()).ok().filter(|address| address.port() > 0);
+    let Some(address) = address else {
+        return Err(section.invalid(KEY, "a port from 1 to 65535, or address:port, for example 127.0.0.1:9464, or off"));
     };
     if !address.ip().is_loopback() {
         warnings.push(section.warning(KEY, "is no address of this machine alone: metrics can be read from others"));

@@ -5,12 +5,18 @@ use std::time::Duration;
 
 use super::*;
 
+/// What is said of a file without `enable`.
+const NOT_KEPT: &str =
+    "ini: enable in section [STORE_LOG] is not set: queues will not survive a restart; set it to on or off";
+
 /// The least that a file must have.
 const MINIMAL: &str = "[TRANSPORT]\nport = 5223\nwebsockets = off\n";
 
 fn parse(text: &str) -> Result<(Settings, Vec<String>), String> {
     let (settings, warnings) = Settings::parse(Path::new("ini"), text).map_err(|error| error.to_string())?;
-    Ok((settings, warnings.iter().map(ToString::to_string).collect()))
+    // Nothing is said of `enable`, which few of these files set.
+    let warnings = warnings.iter().map(ToString::to_string).filter(|warning| warning != NOT_KEPT);
+    Ok((settings, warnings.collect()))
 }
 
 fn settings(text: &str) -> Settings {
@@ -80,26 +86,27 @@ fn each_kind_of_value_has_its_error() {
         (
             "PROXY",
             "socks_proxy = user:secret@host:port",
-            "invalid INI setting socks_proxy: a SOCKS proxy has the form [user:password@][host][:port] \
+            "invalid INI setting socks_proxy: a SOCKS proxy has the form [user:password@][host][:port], \
+             with a port from 1 to 65535 \
              (ini:2, section [PROXY], key socks_proxy)",
         ),
         (
             "TRANSPORT",
             "websockets = off",
             "no key port in section TRANSPORT (ini, section [TRANSPORT], key port; \
-             allowed: ports from 0 to 65535 separated by commas, for example 5223,443)",
+             allowed: ports from 1 to 65535 separated by commas, for example 5223,443; it cannot be off)",
         ),
         (
             "TRANSPORT",
             "port = 5223,https",
             "invalid INI setting port: 5223,https (ini:2, section [TRANSPORT], key port; \
-             allowed: ports from 0 to 65535 separated by commas, for example 5223,443)",
+             allowed: ports from 1 to 65535 separated by commas, for example 5223,443; it cannot be off)",
         ),
         (
             "TRANSPORT",
             "port = 5223",
             "no key websockets in section TRANSPORT (ini, section [TRANSPORT], key websockets; \
-             allowed: on, off or ports separated by commas)",
+             allowed: on, off, or ports from 1 to 65535 separated by commas)",
         ),
         (
             "INACTIVE_CLIENTS",
@@ -252,9 +259,45 @@ fn ports_are_lists() {
         warnings,
         [
             "ini:2: port in section [TRANSPORT] has 443 twice",
-            "ini:4: host in section [TRANSPORT] has \"b c\", which is not a host name"
+            "ini:4: host in section [TRANSPORT] has \"b c\", which is not a host name and left out: write names alone, \
+             separated by commas"
         ]
     );
+}
+
+#[test]
+fn no_port_is_zero_and_off_is_none() {
+    for (section, key) in [
+        ("TRANSPORT", "port"),
+        ("TRANSPORT", "websockets"),
+        ("TRANSPORT", "control_port"),
+        ("WEB", "http"),
+        ("WEB", "https"),
+        ("STORE_LOG", "prometheus_listen"),
+    ] {
+        for zero in ["0", "00", "65536", "99999999999999999999"] {
+            let rest = "[TRANSPORT]\nport = 5223\nwebsockets = off\n".replace(&format!("\n{key} = "), "\n# ");
+            let text = format!("[{section}]\n{key} = {zero}\n{rest}");
+            let error = parse(&text).map(|_| ()).expect_err(&text);
+            let start = format!("invalid INI setting {key}: {zero} (ini:2, section [{section}], key {key}; allowed: ");
+            assert!(error.starts_with(&start) && error.contains("from 1 to 65535") && error.contains("off"), "{error}");
+        }
+    }
+    let lines = "control_port = off\n[WEB]\nhttp = off\nhttps = off\n[STORE_LOG]\nprometheus_listen = off";
+    let settings = settings(lines);
+    assert_eq!((settings.transport.control_port, settings.web.http, settings.web.https), (None, None, None));
+    assert_eq!((settings.store_log.prometheus_listen, warnings(lines)), (None, Vec::new()));
+    assert!(error("STORE_LOG", "prometheus_listen = 127.0.0.1:0").contains("off"));
+}
+
+#[test]
+fn quotes_and_a_lonely_number_have_a_remedy() {
+    for host in ["\"a.org\"", "'a.org'", "b.org, \u{201c}a.org\u{201d}"] {
+        let error = error("TRANSPORT", &format!("host = {host}\nport = 5223\nwebsockets = off"));
+        assert!(error.contains("ini:2, ") && error.contains("without quotes"), "{error}");
+    }
+    let error = error("PROXY", "socks_proxy = 9050");
+    assert!(error.contains("write :9050 for port 9050 of this machine (ini:2, "), "{error}");
 }
 
 #[test]
@@ -262,7 +305,10 @@ fn the_address_can_be_used_as_it_is() {
     for (lines, end) in [
         ("port = 5223\nhost = a.org", "@a.org"),
         ("port = 5223,443\nhost = a.org", "@a.org"),
-        ("port = 444,443\nhost = a.org, abc.onion", "@a.org,abc.onion"),
+        ("port = 443,5223\nhost = a.org", "@a.org"),
+        ("port = 443\nhost = a.org", "@a.org:443"),
+        ("port = 7223,443\nhost = a.org", "@a.org:7223"),
+        ("port = 444,443\nhost = a.org, abc.onion", "@a.org,abc.onion:444"),
         ("port = 5225,5226\nhost = a.org", "@a.org:5225"),
         ("port = 5223\nhost = 2001:db8::1", "@[2001:db8::1]"),
         ("port = 5223", "@<hostnames>"),
@@ -357,7 +403,7 @@ fn information_is_checked_once_it_counts() {
 #[test]
 fn what_the_reference_ignores_is_a_warning() {
     for (text, warning) in [
-        ("[WEB]\nhttp = no", "ini:5: http in section [WEB] is not a port number and is ignored"),
+        ("[WEB]\nhttp = no", "ini:5: http in section [WEB] is not a port number and is ignored; write off for none"),
         ("[WEB]\nhttps = 443", "ini:5: https in section [WEB] needs cert and key as well: no HTTPS"),
         (
             "[STORE_LOG]\nprometheus_interval = 1 minute",
@@ -368,8 +414,19 @@ fn what_the_reference_ignores_is_a_warning() {
             "ini:5: prometheus_listen in section [STORE_LOG] is no address of this machine alone: metrics can be read \
              from others",
         ),
-        ("[STORE_LOG]\nstore_mesages = journal", "ini:5: unknown key store_mesages in section [STORE_LOG] is ignored"),
-        ("[STORELOG]\nenable = on", "ini:5: unknown key enable in section [STORELOG] is ignored"),
+        (
+            "[STORE_LOG]\nstore_mesages = journal",
+            "ini:5: unknown key store_mesages in section [STORE_LOG] is ignored; did you mean store_messages?",
+        ),
+        (
+            "[STORELOG]\nenable = on",
+            "ini:5: unknown key enable in section [STORELOG] is ignored; did you mean section [STORE_LOG]?",
+        ),
+        (
+            "[INFORMATION]\nenable = on",
+            "ini:5: unknown key enable in section [INFORMATION] is ignored; it belongs to section [STORE_LOG] or [NAMES]",
+        ),
+        ("[OTHER]\ncolour = red", "ini:5: unknown key colour in section [OTHER] is ignored"),
     ] {
         assert_eq!(warnings(text), [warning]);
     }
@@ -388,7 +445,7 @@ fn metrics_are_told_on_this_machine_by_default() {
 
 #[test]
 fn warnings_are_in_order_of_lines() {
-    let warnings = warnings("[WEB]\nzzz = 1\nhttp = no\n[AUTH]\naaa = 1");
+    let warnings = warnings("[WEB]\nzzz = 1\nhttp = no\n[NAMES]\naaa = 1");
     let lines: Vec<_> = warnings.iter().map(|warning| &warning[..6]).collect();
     assert_eq!(lines, ["ini:5:", "ini:6:", "ini:8:"]);
 }

@@ -40,8 +40,8 @@ impl Web {
         let path = |key| section.text(key).filter(|text| !text.is_empty()).map(PathBuf::from);
         let web = Self {
             static_path: path("static_path"),
-            http: port(section, "http", warnings),
-            https: port(section, "https", warnings),
+            http: port(section, "http", warnings)?,
+            https: port(section, "https", warnings)?,
             certificate: path("cert"),
             key: path("key"),
             bind: Bind::read(section)?,
@@ -71,11 +71,13 @@ impl Web {
 }
 
 /// The reference takes anything but a number as "not set".
-fn port(section: &Section<'_>, key: &'static str, warnings: &mut Vec<Warning>) -> Option<u16> {
-    section.text(key)?;
-    let port = section.port(key).ok().flatten();
-    if port.is_none() {
-        warnings.push(section.warning(key, "is not a port number and is ignored"));
+fn port(section: &Section<'_>, key: &'static str, warnings: &mut Vec<Warning>) -> Result<Option<u16>, SettingError> {
+    let is_number = section.text(key).is_some_and(|text| text.starts_with(|first: char| first.is_ascii_digit()));
+    match section.port(key) {
+        Err(_) if !is_number => {
+            warnings.push(section.warning(key, "is not a port number and is ignored; write off for none"));
+            Ok(None)
+        }
+        port => port,
     }
-    port
 }
