@@ -48,6 +48,7 @@ impl<T> Drop for Place<T> {
 impl<T> Connections<T> {
     /// Runs a task on the current thread and returns what ends it early; `None`: no more tasks begin. The task has to keep its
     /// place longer than everything that it could still change something with.
+    #[expect(clippy::disallowed_methods, reason = "who gives the task has it watched, with what belongs to it")]
     pub fn run<F>(self: &Arc<Self>, known: T, task: impl FnOnce(Place<T>) -> F) -> Option<AbortHandle>
     where
         F: Future<Output = ()> + 'static,

@@ -39,6 +39,7 @@ impl Guard {
     }
 
     /// Begins work beside the actor, on its thread. A panic ends this work only.
+    #[expect(clippy::disallowed_methods, reason = "it is watched here")]
     pub fn spawn(&self, work: impl Future<Output = ()> + 'static) {
         let guard = self.clone();
         actix_rt::spawn(async move { guard.watch(work).await });

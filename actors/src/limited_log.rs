@@ -39,6 +39,7 @@ impl LimitedLog {
     }
 
     /// Whether the line may be written. Must be called on a thread of an actor.
+    #[expect(clippy::disallowed_methods, reason = "it only waits and writes a line")]
     pub fn allows_line(self: &Arc<Self>) -> bool {
         let mut state = self.state.lock();
         let now = Instant::now();

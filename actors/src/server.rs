@@ -178,6 +178,7 @@ impl Server {
         System::new().block_on(self.live(sockets, ready))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "what may panic is on another thread, whose end is looked at")]
     async fn live(self, sockets: Sockets, ready: impl FnOnce(RunningServer)) -> Result<EndReason, StartError> {
         let Self {
             settings,

@@ -85,6 +85,7 @@ async fn forward(mut signal: Signal, name: &'static str, root: Addr<Supervisor>)
 impl Actor for Supervisor {
     type Context = Context<Self>;
 
+    #[expect(clippy::disallowed_methods, reason = "it only passes signals on")]
     fn started(&mut self, context: &mut Self::Context) {
         for (signal, name) in self.signals.drain(..) {
             actix_rt::spawn(forward(signal, name, context.address()));

@@ -127,6 +127,7 @@ pub(super) struct Connect(pub Opener);
 impl Handler<Connect> for Relays {
     type Result = ();
 
+    #[expect(clippy::disallowed_methods, reason = "it is watched, and the actor is told")]
     fn handle(&mut self, Connect(opener): Connect, context: &mut Self::Context) {
         let life =
             Life { table: Arc::clone(&self.table), connector: Arc::clone(&self.connector), log: Arc::clone(&self.log) };

@@ -2,7 +2,7 @@
 
 use rustls_pemfile::Item;
 use x509_cert::der::pem::LineEnding;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Why a text has no usable private key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +30,11 @@ pub(super) fn certificates(text: &[u8]) -> Result<Vec<Vec<u8>>, String> {
 pub(super) fn private_key_der(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, PemKeyError> {
     for item in rustls_pemfile::read_all(&mut &text[..]) {
         match item.map_err(|error| PemKeyError::Malformed(error.to_string()))? {
-            Item::Pkcs8Key(der) => return Ok(Zeroizing::new(der.secret_pkcs8_der().to_vec())),
+            Item::Pkcs8Key(mut der) => {
+                let copied = Zeroizing::new(der.secret_pkcs8_der().to_vec());
+                der.zeroize();
+                return Ok(copied);
+            }
             Item::Pkcs1Key(_) => return Err(PemKeyError::Algorithm("RSA")),
             Item::Sec1Key(_) => return Err(PemKeyError::Algorithm("ECDSA")),
             _ => {}

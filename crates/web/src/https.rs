@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
+use zeroize::Zeroizing;
 
 /// Why there is no HTTPS, or the certificate from before stays in use.
 #[derive(Debug, Error)]
@@ -102,7 +103,8 @@ fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, HttpsError> {
 
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, HttpsError> {
     let missing = || HttpsError::Empty { path: path.into(), what: "private key" };
-    rustls_pemfile::private_key(&mut &read(path)?[..]).map_err(|_| missing())?.ok_or_else(missing)
+    let text = Zeroizing::new(read(path)?);
+    rustls_pemfile::private_key(&mut &text[..]).map_err(|_| missing())?.ok_or_else(missing)
 }
 
 fn not_after(path: &Path, leaf: &CertificateDer<'_>) -> Result<SystemTime, HttpsError> {
