@@ -60,7 +60,7 @@ impl Actor for Notifications {
             });
         });
         context.run_interval(self.times.expire_interval, |this, context| {
-            let before = this.clock.now() - this.times.ttl;
+            let before = this.clock.now().saturating_sub(this.times.ttl);
             this.work(context, |area| area.expire(before));
         });
     }

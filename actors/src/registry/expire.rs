@@ -38,7 +38,7 @@ impl Shard {
     pub(super) fn expire_queue(&self, queue: &Queue, live: &mut LiveGuard<'_>, now: i64) -> usize {
         let Some(ttl) = self.policy.message_ttl else { return 0 };
         let mut expired = 0;
-        for message in live.messages.expire(now - ttl) {
+        for message in live.messages.expire(now.saturating_sub(ttl)) {
             expired += 1;
             if let Some(journal) = &self.journal {
                 journal.remove(*queue.recipient_id(), message.id, None);
