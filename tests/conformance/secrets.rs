@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
+use futures_util::future::join_all;
 use memchr::memmem;
 use smp_client::protocol::address::{Host, KeyHash, ServerAddress};
 use smp_client::protocol::command::BasicAuth;
@@ -17,6 +18,10 @@ use crate::harness::server::Server;
 
 /// Bytes looked at at a time.
 const CHUNK: usize = 1 << 20;
+/// Clients whose blocks are in work at the same time, and queues that each of them asks for: so many that they take turns, and that
+/// there are more buffers than answers pass through.
+const CLIENTS: usize = 8;
+const QUEUES: usize = 20;
 
 /// How often these bytes are in the memory that a process can write.
 fn occurrences(server: &Server, secret: &str) -> usize {
@@ -64,12 +69,19 @@ async fn passwords_of_clients() {
         let wrong = format!("a-wrong-password-of-version-{version}");
         let mut address = server.address().clone();
         address.password = Some(wrong.parse().expect("it has no forbidden characters"));
-        let client =
-            Client::connect(&address, &Options::with_version(version)).await.expect("the server accepts clients");
-        let refused = client.create_queue(NewQueueOptions::default()).await;
-        assert!(matches!(refused, Err(ClientError::Server(ErrorType::Auth))), "{refused:?}");
+        let connect = async || {
+            let client = Client::connect(&address, &Options::with_version(version)).await;
+            client.expect("the server accepts clients")
+        };
+        let clients = join_all((0..CLIENTS).map(|_| connect())).await;
+        let refused = clients
+            .iter()
+            .map(async |client| join_all((0..QUEUES).map(|_| client.create_queue(NewQueueOptions::default()))).await);
+        for refused in join_all(refused).await.into_iter().flatten() {
+            assert!(matches!(refused, Err(ClientError::Server(ErrorType::Auth))), "{refused:?}");
+        }
         assert_eq!(occurrences(&server, &wrong), 0, "version {version}");
-        let of_relay = proxied(&client, version).await;
+        let of_relay = proxied(&clients[0], version).await;
         assert_eq!(occurrences(&server, &of_relay), 0, "version {version}");
     }
 }
