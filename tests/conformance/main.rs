@@ -13,6 +13,7 @@ mod control_port;
 mod conversation;
 mod crowd;
 mod expiry;
+mod forgery;
 mod full_disk;
 mod get;
 mod hand_over;

@@ -9,13 +9,15 @@
 //!   and most of the journal is dead, they are moved to its end ([`Journal::sparse_segment`]); they keep their sequence number, and with
 //!   it their place in their queue.
 //! * **Start.** A complete segment has an index, so that a start reads headers only. A segment without one, the last one
-//!   before a crash, is read to its end: a torn tail is cut off, a damaged record is left out and what follows it is found again.
+//!   before a crash, is read to its end ([`scan`]): a torn tail is cut off, a damaged record is left out and what follows it is found again.
 //! * **Full disk.** A reserve of 1 MiB is given up for the removals of messages that are still being taken out.
 //!
-//! Records are in [`record`], files in [`segment`] and [`index`], keys of sealed messages in [`key_table`].
+//! Records are in [`record`], files in [`segment`] and [`index`], checksums in [`format`], keys of sealed messages in [`key_table`].
 
+mod active;
 mod buckets;
 mod entry;
+mod format;
 mod grouping;
 mod import;
 mod index;
@@ -25,10 +27,13 @@ mod record;
 mod removed;
 mod replay;
 mod restored;
+mod scan;
 mod segment;
 mod waiting;
 
 use std::collections::{HashSet, VecDeque};
+use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,10 +46,14 @@ pub use restored::{Restored, RestoredQueues};
 pub use segment::Filed;
 pub use waiting::Waiting;
 
+use self::active::Active;
+use self::entry::Destination;
+use self::format::{Format, SegmentKey};
 use self::index::Index;
 use self::key_table::{FoundKeys, KeyTable, QueueKey};
-use self::record::{HEADER_LENGTH, Header, Kind};
-use self::segment::{Segment, index_path, segment_path};
+use self::record::{Kind, MAX_SEQUENCE};
+use self::scan::scan;
+use self::segment::{Segment, index_path, segment_path, unreadable_path};
 use crate::append_file::AppendFile;
 use crate::atomic_file::sync_parent;
 use crate::error::FileError;
@@ -88,15 +97,6 @@ pub struct Journal {
     encrypts: bool,
 }
 
-/// The segment that is written.
-struct Active {
-    file: AppendFile,
-    segment: Arc<Segment>,
-    index: Index,
-    puts: usize,
-    markers: HashSet<MessageId>,
-}
-
 /// A complete segment.
 struct Sealed {
     segment: Arc<Segment>,
@@ -123,8 +123,8 @@ impl Journal {
 
     /// Goes on with the keys that are in use, and with numbers after those of all keys.
     fn go_on_with(&mut self, keys: &FoundKeys) {
-        let after = keys.values().flatten().map(|(sequence, _)| sequence + 1).max().unwrap_or(0);
-        self.next_sequence = self.next_sequence.max(after);
+        let used = keys.values().flatten().map(|(sequence, _)| *sequence).filter(|sequence| *sequence <= MAX_SEQUENCE);
+        self.next_sequence = self.next_sequence.max(used.max().map_or(0, |last| last + 1));
         for (_, key) in keys.values().filter_map(|keys| keys.last()).filter(|(_, key)| Arc::strong_count(key) > 1) {
             self.keys.adopt(key);
         }
@@ -134,10 +134,8 @@ impl Journal {
     /// With `sync` they are on disk then. After an error none of them counts as written.
     pub fn commit(&mut self, entries: &[Entry<'_>], sync: bool) -> Result<Vec<Option<Filed>>, FileError> {
         self.go_on_if_complete();
-        let mut sequence = self.next_sequence;
-        // Numbers of a commit that fails are not used again: a key that it made must not be taken for the key of a later one.
-        self.next_sequence += entries.len() as u64;
-        let keys = self.keys_for(entries, sequence, sync)?;
+        let sequences = self.take_sequences(entries.len())?;
+        let keys = self.keys_for(entries, sequences.start, sync)?;
         let active = match &mut self.active {
             Some(active) => active,
             None => {
@@ -148,9 +146,10 @@ impl Journal {
         let start = active.file.length();
         let mut bytes = Vec::with_capacity(entries.iter().map(Entry::length).sum());
         let mut placed = Vec::with_capacity(entries.len());
-        for (entry, key) in entries.iter().zip(keys) {
-            let offset = u32::try_from(start + bytes.len() as u64).unwrap_or(u32::MAX);
-            let header = entry.write(key.as_deref(), &mut sequence, &mut bytes)?;
+        for ((entry, key), sequence) in entries.iter().zip(keys).zip(sequences) {
+            let offset = active.offset_of(start + bytes.len() as u64)?;
+            let to = Destination { segment: active.file.path(), key: &active.key, offset };
+            let header = entry.write(key.as_deref(), sequence, &to, &mut bytes)?;
             placed.push((offset, header, key));
         }
         active.file.append(&bytes)?;
@@ -168,6 +167,18 @@ impl Journal {
         let places =
             placed.into_iter().map(|(offset, header, key)| Some(active.place(offset, &header)?.opened_with(key)));
         Ok(places.collect())
+    }
+
+    /// Numbers for so many entries. Those of a commit that fails are not used again: a key that it made must not be taken for the key
+    /// of a later one.
+    fn take_sequences(&mut self, number: usize) -> Result<Range<u64>, FileError> {
+        let start = self.next_sequence;
+        let end = start.checked_add(number as u64).filter(|end| *end <= MAX_SEQUENCE).ok_or_else(|| {
+            let text = "its messages are numbered up to the greatest number (`smp-server journal export`, then `journal delete`)";
+            FileError::new("append to", &self.directory, io::Error::other(text))
+        })?;
+        self.next_sequence = end;
+        Ok(start..end)
     }
 
     /// The key of each message to be stored, if they are sealed; new ones are on disk then.
@@ -232,7 +243,11 @@ impl Journal {
         let (number, length) = (oldest.segment.number(), oldest.length);
         let file = self.files.open_append(&segment_path(&self.directory, number)).ok();
         // Its end must not be missing as long as it may be found by a start: the removals of its messages may be there.
-        self.remove_files(number)?;
+        if oldest.segment.is_unreadable()? {
+            self.set_aside(number)?;
+        } else {
+            self.remove_files(number)?;
+        }
         self.sealed.pop_front();
         Ok(Some(RemovedSegment::new(file, length, self.sizes.piece)))
     }
@@ -246,15 +261,15 @@ impl Journal {
         if total < self.sizes.tolerated || alive > total / 2 {
             return Ok(None);
         }
-        let number = oldest.segment.number();
+        let Some(format) = oldest.segment.format() else { return Ok(Some(Vec::new())) };
         let mut index = Index::default();
-        if !index.load(self.files.as_ref(), &self.directory, number)? {
-            index = index::scan(&oldest.segment)?.index;
+        if !index.load(self.files.as_ref(), &self.directory, &oldest.segment)? {
+            index = scan(&oldest.segment)?.index;
         }
-        let messages = index.iter().filter(|(_, header)| header.kind != Kind::Removal);
+        let messages = index.iter(format).filter(|(_, header)| header.kind != Kind::Removal);
         Ok(Some(
             messages
-                .map(|(offset, header)| Placed { body: body_at(&oldest.segment, offset, &header), header })
+                .map(|(offset, header)| Placed { body: Filed::new(&oldest.segment, offset, &header), header })
                 .collect(),
         ))
     }
@@ -270,7 +285,7 @@ impl Journal {
     pub fn release_reserve(&self) -> Result<(), FileError> {
         let path = self.directory.join(RESERVE);
         match self.files.remove(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(FileError::new("remove", &path, error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::new("remove", &path, error)),
             _ => Ok(()),
         }
     }
@@ -318,49 +333,49 @@ impl Journal {
         let file = files.create(&path).map_err(FileError::on("create", &path))?;
         sync_parent(files, &path)?;
         sync_parent(files, &self.directory)?;
-        let file = AppendFile::of(file, &path)?;
-        let segment = Arc::new(Segment::open(files, &self.directory, number)?);
+        let mut file = AppendFile::of(file, &path)?;
+        let (key, header) = SegmentKey::random();
+        file.append(&*header)?;
+        // Records that get to the disk before their key are worth nothing.
+        file.sync()?;
+        let key = Arc::new(key);
+        let segment = Arc::new(Segment::made(files, &self.directory, number, &key)?);
         self.next_segment += 1;
-        Ok(Active { file, segment, index: Index::default(), puts: 0, markers: HashSet::new() })
+        Ok(Active::new(file, segment, key))
     }
 
     /// Completes the active segment. Without its index it is complete as well, and read in whole by the next start.
     fn seal(&mut self) -> Result<(), FileError> {
-        let Some(Active { mut file, segment, index, puts, markers }) = self.active.take() else { return Ok(()) };
+        let Some(Active { mut file, segment, key, index, puts, markers }) = self.active.take() else { return Ok(()) };
         let (number, length) = (segment.number(), file.length());
-        if length == 0 {
+        if index.len() == 0 {
             return self.remove_files(number);
         }
         let synced = file.sync();
         self.sealed.push_back(Sealed { segment, length, puts, markers });
         synced?;
-        index.save(&self.files, &self.directory, number)
+        index.save(&self.files, &self.directory, number, &Format::Keyed(key))
+    }
+
+    /// Nothing in it can be read, but somebody may be able to mend it.
+    fn set_aside(&self, number: u64) -> Result<(), FileError> {
+        let path = segment_path(&self.directory, number);
+        let renamed = self.files.rename(&path, &unreadable_path(&self.directory, number));
+        renamed.map_err(FileError::on("rename", &path))?;
+        sync_parent(self.files.as_ref(), &path)
     }
 
     fn remove_files(&self, number: u64) -> Result<(), FileError> {
         // The index first: a segment without one is read in whole, an index without its segment would stay for ever.
         for path in [index_path(&self.directory, number), segment_path(&self.directory, number)] {
             match self.files.remove(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(FileError::new("remove", &path, error));
                 }
                 _ => {}
             }
         }
         sync_parent(self.files.as_ref(), &segment_path(&self.directory, number))
-    }
-}
-
-impl Active {
-    /// Notes a record that was written.
-    fn place(&mut self, offset: u32, header: &Header) -> Option<Filed> {
-        self.index.push(offset, &header.encode());
-        match header.kind {
-            Kind::Message { .. } => self.puts += 1,
-            Kind::QuotaMarker => drop(self.markers.insert(header.message)),
-            Kind::Removal => drop(self.markers.remove(&header.message)),
-        }
-        matches!(header.kind, Kind::Message { .. }).then(|| body_at(&self.segment, offset, header))
     }
 }
 
@@ -374,9 +389,4 @@ impl Sealed {
         let average = self.length / (self.puts.max(1) as u64);
         average.saturating_mul(self.segment.messages() as u64).min(self.length)
     }
-}
-
-fn body_at(segment: &Arc<Segment>, offset: u32, header: &Header) -> Filed {
-    let body = offset.saturating_add(u32::try_from(HEADER_LENGTH).unwrap_or(u32::MAX));
-    Filed::new(segment, body, header)
 }

@@ -241,12 +241,12 @@ fn every_torn_tail_is_cut_and_every_damage_stays_alone() {
         std::fs::write(directory.join("0000000000000001.segment"), content).unwrap();
         open(&files, &directory)
     };
-    let last = content.len() - (80 + 103);
+    let last = content.len() - (88 + 103);
     for length in last..content.len() {
         let replayed = copy(format!("torn-{length}"), &content[..length]);
-        assert_eq!((replayed.stored, replayed.torn, replayed.damaged.len()), (2, length - last, 0));
+        assert_eq!((replayed.stored, replayed.torn, replayed.damaged.len()), (2, (length - last) as u64, 0));
     }
-    for position in (81..last).step_by(7) {
+    for position in (64 + 88 + 1..last).step_by(7) {
         let mut damaged = content.clone();
         damaged[position] ^= 0x40;
         let replayed = copy(format!("damaged-{position}"), &damaged);
@@ -263,7 +263,7 @@ fn a_body_that_was_damaged_since_is_noticed() {
     let place = put(&mut journal, 1, &message(1)).unwrap();
     let path = directory.path().join("0000000000000001.segment");
     let mut content = std::fs::read(&path).unwrap();
-    content[100] ^= 1;
+    content[64 + 88 + 10] ^= 1;
     std::fs::write(&path, content).unwrap();
     let error = place.read().unwrap_err();
     assert_eq!(error.source.kind(), std::io::ErrorKind::InvalidData);

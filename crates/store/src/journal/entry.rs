@@ -1,7 +1,12 @@
 //! What is written to the journal, and what is read from it again.
 
-use smp_protocol::id::{MessageId, RecipientId};
+use std::io;
+use std::path::Path;
 
+use smp_protocol::id::{MessageId, RecipientId};
+use smp_protocol::message::MAX_STORED_BODY;
+
+use super::format::SegmentKey;
 use super::key_table::{QueueKey, SEAL_LENGTH};
 use super::record::{HEADER_LENGTH, Header, Kind};
 use super::segment::Filed;
@@ -64,15 +69,13 @@ impl Entry<'_> {
     pub(super) fn write(
         &self,
         key: Option<&QueueKey>,
-        sequence: &mut u64,
+        sequence: u64,
+        to: &Destination<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Header, FileError> {
+        let mut append = |header: Header, body: &[u8]| to.append(header, body, out);
         let (kind, body, queue, message, timestamp) = match self {
-            Entry::Move(placed, body) => {
-                out.extend_from_slice(&placed.header.encode());
-                out.extend_from_slice(body);
-                return Ok(placed.header);
-            }
+            Entry::Move(placed, body) => return append(placed.header, body),
             Entry::Put(queue, message) => match &message.content {
                 StoredContent::Message { notify, body } => {
                     (Kind::Message { notify: *notify }, Some(body.read()?), *queue, &message.id, message.timestamp)
@@ -83,19 +86,38 @@ impl Entry<'_> {
         };
         let plain = body.as_deref().unwrap_or_default();
         let sealed = key.map(|key| key.seal(plain));
-        let body = sealed.as_deref().unwrap_or(plain);
         let header = Header {
             kind,
             sealed: sealed.is_some(),
-            body_length: u16::try_from(body.len()).unwrap_or(u16::MAX),
-            sequence: *sequence,
+            body_length: 0,
+            sequence,
             timestamp,
             queue: *queue,
             message: *message,
-            body_checksum: crc32fast::hash(body),
+            body_checksum: 0,
         };
-        *sequence += 1;
-        out.extend_from_slice(&header.encode());
+        append(header, sealed.as_deref().unwrap_or(plain))
+    }
+}
+
+/// Where a record is written.
+pub(super) struct Destination<'a> {
+    pub(super) segment: &'a Path,
+    pub(super) key: &'a SegmentKey,
+    pub(super) offset: u32,
+}
+
+impl Destination<'_> {
+    fn append(&self, mut header: Header, body: &[u8], out: &mut Vec<u8>) -> Result<Header, FileError> {
+        let added = if header.sealed { SEAL_LENGTH } else { 0 };
+        let length = u16::try_from(body.len()).ok().filter(|_| body.len() <= MAX_STORED_BODY + added);
+        header.body_length = length.ok_or_else(|| {
+            let text = format!("a message of {} bytes is longer than any can be", body.len());
+            FileError::new("append to", self.segment, io::Error::new(io::ErrorKind::InvalidInput, text))
+        })?;
+        let offset = u64::from(self.offset);
+        header.body_checksum = self.key.of_body(offset + HEADER_LENGTH as u64, body);
+        out.extend_from_slice(&header.encode(self.key, offset));
         out.extend_from_slice(body);
         Ok(header)
     }

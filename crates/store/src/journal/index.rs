@@ -2,24 +2,27 @@
 //!
 //! | Bytes | Content, integers little-endian |
 //! |---|---|
-//! | 0..8 | `SMPJIDX1` |
-//! | then 84 per record | offset of the record, 4 bytes, and its header |
-//! | last 4 | CRC-32 of everything before |
+//! | 0..8 | `SMPJIDX2` |
+//! | then 84 per record | offset of the record, 4 bytes, and its header without its checksum |
+//! | last 8 | checksum of the entries, with the key of the segment |
 //!
-//! It is written when a segment is complete. One that is missing or damaged is made anew from the segment.
+//! It is written when a segment is complete. One that is missing or damaged, or of another segment, is made anew from the segment.
+//! That of a segment without a key begins with `SMPJIDX1` and ends with a CRC-32 of everything before.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use super::record::{HEADER_LENGTH, Header, MAGIC};
+use super::format::Format;
+use super::record::{FIELDS_LENGTH, Header};
 use super::segment::{Segment, index_path};
 use crate::atomic_file::AtomicFile;
 use crate::error::FileError;
 use crate::files::Files;
 
-const INDEX_MAGIC: &[u8; 8] = b"SMPJIDX1";
-const ENTRY_LENGTH: usize = 4 + HEADER_LENGTH;
-const CHECKSUM_LENGTH: usize = 4;
+const MAGIC_LENGTH: usize = 8;
+const ENTRY_LENGTH: usize = 4 + FIELDS_LENGTH;
+/// Bytes of an index that are read in any case.
+const LONGEST_OF_SHORT_SEGMENTS: u64 = 16 << 20;
 
 /// Headers of a segment with their offsets, as they are in the index.
 #[derive(Debug, Default)]
@@ -29,17 +32,17 @@ pub struct Index {
 
 impl Index {
     /// Adds a record.
-    pub fn push(&mut self, offset: u32, header: &[u8; HEADER_LENGTH]) {
+    pub fn push(&mut self, offset: u32, header: &[u8; FIELDS_LENGTH]) {
         self.entries.extend_from_slice(&offset.to_le_bytes());
         self.entries.extend_from_slice(header);
     }
 
-    /// All records that have a sound header, with their offsets.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, Header)> {
+    /// The records with their offsets. What is none is left out.
+    pub fn iter(&self, format: &Format) -> impl Iterator<Item = (u32, Header)> {
         let (entries, _) = self.entries.as_chunks::<ENTRY_LENGTH>();
-        entries.iter().filter_map(|entry| {
+        entries.iter().filter_map(move |entry| {
             let (offset, header) = entry.split_first_chunk()?;
-            Some((u32::from_le_bytes(*offset), Header::decode_sound(header.try_into().ok()?)?))
+            Some((u32::from_le_bytes(*offset), format.of_index(header.try_into().ok()?)?))
         })
     }
 
@@ -54,87 +57,50 @@ impl Index {
     }
 
     /// Writes the file.
-    pub fn save(&self, files: &Arc<dyn Files>, directory: &Path, number: u64) -> Result<(), FileError> {
+    pub fn save(
+        &self,
+        files: &Arc<dyn Files>,
+        directory: &Path,
+        number: u64,
+        format: &Format,
+    ) -> Result<(), FileError> {
         let mut file = AtomicFile::create(Arc::clone(files), &index_path(directory, number))?;
         file.write(|out| {
-            out.extend_from_slice(INDEX_MAGIC);
+            out.extend_from_slice(format.index_magic());
             out.extend_from_slice(&self.entries);
-            out.extend_from_slice(&self.checksum());
+            out.extend_from_slice(&format.index_checksum(&self.entries));
         })?;
         file.commit()
     }
 
     /// Replaces what is here by what the file says; whether it is there and sound. If not, nothing is here.
-    pub fn load(&mut self, files: &dyn Files, directory: &Path, number: u64) -> Result<bool, FileError> {
-        let path = index_path(directory, number);
-        let sound = files.exists(&path).map_err(FileError::on("look for", &path))? && self.read(files, &path)?;
+    pub fn load(&mut self, files: &dyn Files, directory: &Path, segment: &Segment) -> Result<bool, FileError> {
+        let path = index_path(directory, segment.number());
+        let sound =
+            files.exists(&path).map_err(FileError::on("look for", &path))? && self.read(files, &path, segment)?;
         if !sound {
             self.entries.clear();
         }
         Ok(sound)
     }
 
-    fn read(&mut self, files: &dyn Files, path: &Path) -> Result<bool, FileError> {
+    fn read(&mut self, files: &dyn Files, path: &Path, segment: &Segment) -> Result<bool, FileError> {
+        let Some(format) = segment.format() else { return Ok(false) };
         let file = files.open_read_at(path).map_err(FileError::on("read", path))?;
         let length = file.length().map_err(FileError::on("read the length of", path))?;
-        let length = usize::try_from(length).unwrap_or(0);
-        let Some(length) = length.checked_sub(INDEX_MAGIC.len() + CHECKSUM_LENGTH) else { return Ok(false) };
+        let mut checksum = format.index_checksum(&[]);
+        let Some(length) = length.checked_sub((MAGIC_LENGTH + checksum.len()) as u64) else { return Ok(false) };
+        // No index is longer than its segment, but the segment may have been cut off since.
+        let longest = segment.length()?.max(LONGEST_OF_SHORT_SEGMENTS);
+        let Some(length) = usize::try_from(length).ok().filter(|_| length <= longest) else { return Ok(false) };
         self.entries.resize(length, 0);
-        let (mut magic, mut checksum) = ([0; INDEX_MAGIC.len()], [0; CHECKSUM_LENGTH]);
+        let mut magic = [0; MAGIC_LENGTH];
         let mut offset = 0;
         for part in [&mut magic[..], &mut self.entries, &mut checksum] {
             file.read_exact_at(part, offset).map_err(FileError::on("read", path))?;
             offset += part.len() as u64;
         }
-        Ok(magic == *INDEX_MAGIC && length % ENTRY_LENGTH == 0 && self.checksum() == checksum)
+        let is_whole = magic == *format.index_magic() && length.is_multiple_of(ENTRY_LENGTH);
+        Ok(is_whole && format.index_checksum(&self.entries) == checksum)
     }
-
-    fn checksum(&self) -> [u8; CHECKSUM_LENGTH] {
-        let mut checksum = crc32fast::Hasher::new();
-        checksum.update(INDEX_MAGIC);
-        checksum.update(&self.entries);
-        checksum.finalize().to_le_bytes()
-    }
-}
-
-/// What reading a segment without its index found.
-#[derive(Debug, Default)]
-pub struct Scan {
-    /// The sound records.
-    pub index: Index,
-    /// Bytes between sound records that are none, and records whose body differs from its checksum.
-    pub damaged: usize,
-    /// Bytes after the last sound record: a write that did not end.
-    pub torn: usize,
-}
-
-/// Reads a whole segment. After a damaged place it goes on with the next sound record.
-pub fn scan(segment: &Segment) -> Result<Scan, FileError> {
-    let mut content = vec![0; usize::try_from(segment.length()?).unwrap_or(0)];
-    segment.read(&mut content, 0)?;
-    let (mut found, mut position, mut end) = (Scan::default(), 0, 0);
-    while let Some(start) = find(&content, position) {
-        let Some((header, length)) = sound_record(&content[start..]) else {
-            position = start + 1;
-            continue;
-        };
-        found.damaged += start - end;
-        found.index.push(u32::try_from(start).unwrap_or(u32::MAX), &header.encode());
-        position = start + length;
-        end = position;
-    }
-    found.torn = content.len() - end;
-    Ok(found)
-}
-
-fn find(content: &[u8], position: usize) -> Option<usize> {
-    let rest = content.get(position..)?;
-    rest.windows(MAGIC.len()).position(|window| *window == MAGIC).map(|found| position + found)
-}
-
-fn sound_record(bytes: &[u8]) -> Option<(Header, usize)> {
-    let header = Header::decode(bytes.first_chunk()?)?;
-    let length = header.record_length();
-    let body = bytes.get(HEADER_LENGTH..length)?;
-    (crc32fast::hash(body) == header.body_checksum).then_some((header, length))
 }

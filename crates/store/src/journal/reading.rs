@@ -7,8 +7,9 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use super::buckets::{Buckets, Found};
-use super::index::{Index, scan};
+use super::index::Index;
 use super::record::Kind;
+use super::scan::scan;
 use super::segment::{Segment, index_path, segment_path};
 use crate::error::FileError;
 use crate::files::Files;
@@ -23,9 +24,9 @@ pub(super) struct ReadSegment {
     /// A sequence number after those of its records.
     pub(super) next_sequence: u64,
     /// Bytes that are not sound, of one that had no index.
-    pub(super) damaged: usize,
+    pub(super) damaged: u64,
     /// Bytes of a write that did not end.
-    pub(super) torn: usize,
+    pub(super) torn: u64,
 }
 
 /// Reads the segments with these numbers. Returns them in their order, and their records as each thread found them.
@@ -78,13 +79,15 @@ fn read_segment(
 ) -> Result<ReadSegment, FileError> {
     let segment = Arc::new(Segment::open(files.as_ref(), directory, number)?);
     let (mut damaged, mut torn) = (0, 0);
-    if !index.load(files.as_ref(), directory, number)? {
+    if !index.load(files.as_ref(), directory, &segment)? {
         // What a killed process wrote may be in the memory of the system only: from now on it counts as safe.
         let path = segment_path(directory, number);
         let mut file = files.open_append(&path).map_err(FileError::on("open", &path))?;
         file.sync().map_err(FileError::on("sync", &path))?;
         let found = scan(&segment)?;
-        found.index.save(files, directory, number)?;
+        if let Some(format) = segment.format() {
+            found.index.save(files, directory, number, format)?;
+        }
         (*index, damaged, torn) = (found.index, found.damaged, found.torn);
     }
     let length = segment.length()?;
@@ -95,8 +98,10 @@ impl ReadSegment {
     /// Adds its records to the others. `position` is its place among all segments.
     fn look_through(&mut self, position: usize, index: &Index, buckets: &mut Buckets) {
         let position = u32::try_from(position).unwrap_or(u32::MAX);
-        for (offset, header) in index.iter() {
-            self.next_sequence = self.next_sequence.max(header.sequence + 1);
+        let segment = Arc::clone(&self.segment);
+        for (offset, header) in segment.format().into_iter().flat_map(|format| index.iter(format)) {
+            // Numbers are bounded when headers are read.
+            self.next_sequence = self.next_sequence.max(header.sequence.saturating_add(1));
             self.puts += usize::from(matches!(header.kind, Kind::Message { .. }));
             buckets.add(Found { header, offset, segment: position });
         }

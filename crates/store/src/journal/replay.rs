@@ -42,9 +42,9 @@ pub struct Replayed {
     /// Messages that were too old.
     pub expired: u64,
     /// Segments with damaged records, and the number of bytes of these.
-    pub damaged: Vec<(PathBuf, usize)>,
+    pub damaged: Vec<(PathBuf, u64)>,
     /// Bytes of a write that did not end.
-    pub torn: usize,
+    pub torn: u64,
     /// Messages that were sealed with keys that do not exist any more.
     pub keyless: u64,
 }
@@ -54,8 +54,8 @@ pub struct JournalFound {
     journal: Journal,
     keys: FoundKeys,
     queues: Vec<Vec<QueueFound>>,
-    damaged: Vec<(PathBuf, usize)>,
-    torn: usize,
+    damaged: Vec<(PathBuf, u64)>,
+    torn: u64,
 }
 
 /// Reads the journal in a directory, which need not exist; `known` tells which queues there are. Messages of others are dropped.

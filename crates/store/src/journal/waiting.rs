@@ -5,11 +5,10 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::body_at;
 use super::buckets::Found;
 use super::key_table::{FoundKeys, QueueKey};
 use super::record::{Header, Kind};
-use super::segment::Segment;
+use super::segment::{Filed, Segment};
 use crate::message_body::MessageBody;
 use crate::message_queue::{MessageQueue, StoredContent, StoredMessage};
 
@@ -106,7 +105,7 @@ fn stored(segment: &Arc<Segment>, found: &Found, keys: &FoundKeys) -> Option<Sto
     let header = &found.header;
     let content = match header.kind {
         Kind::Message { notify } => {
-            let body = body_at(segment, found.offset, header).opened_with(key_of(header, keys));
+            let body = Filed::new(segment, found.offset, header).opened_with(key_of(header, keys));
             StoredContent::Message { notify, body: MessageBody::Filed(body) }
         }
         Kind::QuotaMarker => StoredContent::QuotaMarker,
