@@ -54,6 +54,9 @@ disconnect = on
 ttl = 3600
 check_interval = 1
 
+[PROXY]
+allow_private = on
+
 [NAMES]
 enable = on
 resolver_endpoint = http://127.0.0.1:9

@@ -123,13 +123,13 @@ impl Handler<Drafted> for StoreLogWriter {
         match finished {
             Some(Some((before, length, Ok(report), not_removed))) => {
                 self.compaction.length = length;
-                // All of it was written and synced.
-                self.note_recovery();
                 let backup = report.backup.display();
                 note!(
                     self.logger,
                     "compacted store log from {before} to {length} bytes, original state preserved as {backup}"
                 );
+                // All of it was written and synced.
+                self.note_recovery();
                 for failure in report.rotation_error.iter().chain(&not_removed) {
                     warn!(self.logger, "{failure}; old backups stay");
                 }
