@@ -2,9 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use actix::{Addr, MailboxError};
 use actix_rt::System;
+use futures_util::future::try_join_all;
 use slog::{Logger, error, warn};
 use smp_config::certificates::{Credentials, PrivateKey};
 use smp_config::paths::Directories;
@@ -28,13 +31,16 @@ use crate::names::{InvalidResolver, Resolver};
 use crate::notifications;
 use crate::registry;
 use crate::sockets::{Sockets, threads};
-use crate::state::{Loading, Place, State, StateError};
+use crate::state::{Loading, Place, Save, State, StateError};
 use crate::stats_collector::Snapshot;
 use crate::store_log_writer::CloseLog;
 use crate::supervisor::{EndReason, Shutdown, Supervisor};
 use crate::systemd;
 use crate::tree::{ANSWER_LIMIT, Seed, Tree};
 use crate::web::{self, Health};
+
+/// Time for what waits to be written when the server ends.
+const DISK_LIMIT: Duration = Duration::from_secs(60);
 
 /// What a server is started with.
 pub struct ServerParts {
@@ -78,6 +84,9 @@ pub enum StartError {
     /// Setting aside what was restored.
     #[error(transparent)]
     SetAside(#[from] smp_store::restoration::RestoreError),
+    /// A shard did not answer when the messages were to be saved.
+    #[error("QueueRegistry did not answer: the messages are saved as they are")]
+    ShardHangs,
     /// An actor did not answer when its state was to be saved.
     #[error("{0} did not answer: its part of the state is not saved")]
     NoAnswer(&'static str),
@@ -270,12 +279,12 @@ impl Server {
 }
 
 /// Saves each part of the state, whatever happens to the others. Messages first: they are what cannot be had again.
-async fn save(tree: &Tree, directory: &Directory, place: &Place, logger: &Logger) -> Result<(), StartError> {
-    let save = place.begin_last_save().await;
-    let messages = close_shards(tree).await.and_then(|()| Ok(save.messages(directory)?));
+async fn save(tree: &Tree, directory: &Arc<Directory>, place: &Place, logger: &Logger) -> Result<(), StartError> {
+    let save = Arc::new(place.begin_last_save().await);
+    let messages = save_messages(tree, directory, &save).await;
     let journal = match &tree.journal {
         None => Ok(()),
-        Some(writer) => answer("JournalWriter", writer.send(CloseJournal)).await.and_then(|closed| Ok(closed?)),
+        Some(writer) => written("JournalWriter", writer.send(CloseJournal)).await.and_then(|closed| Ok(closed?)),
     };
     let waiting = answer("Notifications", tree.notifications.actor.send(notifications::Flush)).await;
     let notifications = waiting.and_then(|waiting| Ok(save.notifications(&waiting)?));
@@ -284,7 +293,7 @@ async fn save(tree: &Tree, directory: &Directory, place: &Place, logger: &Logger
     let stats = stats.and_then(|stats| Ok(save.stats(&stats)?));
     let closed = match &tree.store_log {
         None => Ok(()),
-        Some(writer) => answer("StoreLogWriter", writer.send(CloseLog)).await.and_then(|closed| Ok(closed?)),
+        Some(writer) => written("StoreLogWriter", writer.send(CloseLog)).await.and_then(|closed| Ok(closed?)),
     };
     let parts = [messages, journal, notifications, stats, closed];
     for failure in parts.iter().filter_map(|part| part.as_ref().err()) {
@@ -293,12 +302,20 @@ async fn save(tree: &Tree, directory: &Directory, place: &Place, logger: &Logger
     parts.into_iter().collect()
 }
 
-/// Lets every shard finish what it was asked before, and nothing else.
-async fn close_shards(tree: &Tree) -> Result<(), StartError> {
-    for shard in tree.shards.iter() {
-        answer("QueueRegistry", shard.send(registry::Close)).await?;
+/// Saves the messages when every shard has finished what it was asked before. A shard that does not answer must not cost more than what
+/// it has in work: the messages are saved as they are, unless it holds one of its queues.
+async fn save_messages(tree: &Tree, directory: &Arc<Directory>, save: &Arc<Save>) -> Result<(), StartError> {
+    let closed =
+        answer("QueueRegistry", try_join_all(tree.shards.iter().map(|shard| shard.send(registry::Close)))).await;
+    let Err(failure) = closed else { return Ok(save.messages(directory)?) };
+    let (directory, save) = (Arc::clone(directory), Arc::clone(save));
+    let (done, saved) = oneshot::channel();
+    thread::spawn(move || done.send(save.messages(&directory)));
+    match timeout(ANSWER_LIMIT, saved).await {
+        Ok(Ok(Ok(()))) => Err(StartError::ShardHangs),
+        Ok(Ok(Err(failure))) => Err(failure.into()),
+        Ok(Err(_)) | Err(_) => Err(failure),
     }
-    Ok(())
 }
 
 /// What an actor answers, if it does.
@@ -306,7 +323,23 @@ async fn answer<T>(
     name: &'static str,
     request: impl Future<Output = Result<T, MailboxError>>,
 ) -> Result<T, StartError> {
-    match timeout(ANSWER_LIMIT, request).await {
+    answer_within(ANSWER_LIMIT, name, request).await
+}
+
+/// The same for one who may wait for the disk.
+async fn written<T>(
+    name: &'static str,
+    request: impl Future<Output = Result<T, MailboxError>>,
+) -> Result<T, StartError> {
+    answer_within(DISK_LIMIT, name, request).await
+}
+
+async fn answer_within<T>(
+    limit: Duration,
+    name: &'static str,
+    request: impl Future<Output = Result<T, MailboxError>>,
+) -> Result<T, StartError> {
+    match timeout(limit, request).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(_)) | Err(_) => Err(StartError::NoAnswer(name)),
     }

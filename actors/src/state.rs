@@ -23,6 +23,7 @@ use thiserror::Error;
 
 use self::loading::Known;
 pub use self::loading::Loading;
+pub use self::saving::Save;
 use self::saving::Saving;
 use crate::activity::{ActiveHashes, Activity};
 use crate::directory::Directory;

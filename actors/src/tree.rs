@@ -49,7 +49,9 @@ use crate::watchdog::{Rest, Watchdog};
 use crate::web::{Health, Site, Web, WebDoor};
 
 /// Time for actors to answer when the server ends.
-pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// Time for what needs no more than a moment: to close a socket, to end a thread.
+const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
 /// What the tree grows from.
 pub struct Seed {
@@ -326,9 +328,9 @@ impl Tree {
         let begin = Instant::now();
         // A listener that does not answer accepts nothing either, and no session begins from now on.
         let drained = join_all(self.listeners.iter().map(|listener| listener.send(Drain)));
-        let _ = timeout(ANSWER_LIMIT, drained).await;
+        let _ = timeout(DRAIN_LIMIT, drained).await;
         if let Some(control_port) = &self.control_port
-            && timeout(ANSWER_LIMIT, control_port.send(control_port::Drain)).await.is_err()
+            && timeout(DRAIN_LIMIT, control_port.send(control_port::Drain)).await.is_err()
         {
             error!(self.logger, "connections of the control port cannot be ended");
         }
@@ -359,7 +361,7 @@ impl Tree {
             // Nobody waits for it any more if it took too long.
             let _ = done.send(());
         });
-        if all_done.recv_timeout(ANSWER_LIMIT).is_err() {
+        if all_done.recv_timeout(DRAIN_LIMIT).is_err() {
             error!(self.logger, "a thread does not end; everything that could be saved is saved");
         }
     }

@@ -17,6 +17,7 @@ mod forgery;
 mod full_disk;
 mod get;
 mod hand_over;
+mod hanging_shard;
 mod journal;
 mod links;
 mod metrics;

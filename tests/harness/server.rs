@@ -90,8 +90,21 @@ impl Server {
 
     /// [`Self::run`] with options of the command line.
     pub async fn run_with(&mut self, options: &[&str]) {
+        let mut command = program(self.directory.path());
+        command.arg("start").args(options);
+        self.run_command(&mut command).await;
+    }
+
+    /// [`Self::run`] with an actor that hangs as soon as it comes to this point.
+    pub async fn run_hanging_at(&mut self, point: &str) {
+        let mut command = program(self.directory.path());
+        command.arg("start").env("SMP_SERVER_HANGS_AT", point);
+        self.run_command(&mut command).await;
+    }
+
+    async fn run_command(&mut self, command: &mut Command) {
         assert!(self.running.is_none(), "the server runs already");
-        let process = Process::start(program(self.directory.path()).arg("start").args(options));
+        let process = Process::start(command);
         let listens = process.output().line(0, |line| line.contains("binding to "));
         let Some(line) = timeout(GIVE_UP, listens).await.expect("the server starts or ends") else {
             self.past.extend(process.output().lines());

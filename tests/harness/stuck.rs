@@ -23,9 +23,9 @@ pub async fn in_a_block(server: &Server, version: Version, bytes: usize) -> Bloc
 pub fn floods(mut client: Blocks) -> watch::Receiver<usize> {
     let (taken, watched) = watch::channel(0);
     tokio::spawn(async move {
+        let pings = (0..255).map(|_| client.command(EntityId::EMPTY, &Command::Ping, None).1);
+        let content = batch_of(&pings.collect::<Vec<_>>());
         loop {
-            let pings = (0..255).map(|_| client.command(EntityId::EMPTY, &Command::Ping, None).1);
-            let content = batch_of(&pings.collect::<Vec<_>>());
             let block = client.block_of(&content);
             if client.try_send_bytes(&block).await.is_err() {
                 return;

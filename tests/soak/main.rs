@@ -52,8 +52,12 @@ const QUOTA: usize = 4;
 const DEFAULT_ROUNDS: u64 = 15;
 
 fn rounds_or(default: u64) -> u64 {
-    let text = env::var("SMP_SOAK_ROUNDS").ok();
-    text.map_or(default, |text| text.parse().expect("SMP_SOAK_ROUNDS is a number"))
+    number_or("SMP_SOAK_ROUNDS", default)
+}
+
+fn number_or(name: &str, default: u64) -> u64 {
+    let text = env::var(name).ok();
+    text.map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long it waits for clients that take it slowly, and for commands that are being executed.
 const LIMIT: Duration = Duration::from_secs(10);
 /// How long it waits for threads to let go of connections that were cut off.
-const LETTING_GO: Duration = Duration::from_secs(10);
+const LETTING_GO: Duration = Duration::from_secs(2);
 
 /// What the task of a connection does.
 pub enum Stage {
@@ -85,11 +85,13 @@ impl Sessions {
         let (deadline, mut cut_off) = (Instant::now() + LIMIT, 0);
         while timeout(PATIENCE, self.connections.all_gone()).await.is_err() {
             let is_over = Instant::now() >= deadline;
-            cut_off += self.connections.abort(|stage| match stage {
+            let left = self.connections.len();
+            let cut_off_now = self.connections.abort(|stage| match stage {
                 Stage::Handshake => true,
                 Stage::Session(session) => is_over || !session.gets_on(),
             });
-            if is_over {
+            cut_off += cut_off_now;
+            if cut_off_now >= left {
                 let _ = timeout(LETTING_GO, self.connections.all_gone()).await;
                 break;
             }
