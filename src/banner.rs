@@ -7,7 +7,8 @@ use smp_protocol::address::{KeyHash, ServerAddress};
 
 /// Prints who the server is, what it serves and how.
 pub fn print(settings: &Settings, directories: &Directories, identity: KeyHash) {
-    print_identity(identity, &settings.address(identity));
+    let address = settings.auth.print_address.then(|| settings.address(identity));
+    print_identity(identity, address.as_ref());
     print_source_code(settings.information.as_ref().map(|information| information.source_code.as_str()));
     if settings.store_log.writes_store_log() {
         say!("Store log: {}", directories.store_log().display());
@@ -52,11 +53,14 @@ fn new_queues(settings: &Settings) -> &'static str {
     }
 }
 
-/// Prints version, fingerprint and address.
-pub fn print_identity(identity: KeyHash, address: &ServerAddress) {
+/// Prints version, fingerprint and, if it may be read by whoever reads the log, the address.
+pub fn print_identity(identity: KeyHash, address: Option<&ServerAddress>) {
     say!(version_line!());
     say!("Fingerprint: {identity}");
-    say!("Server address: {address}");
+    match address {
+        Some(address) => say!("Server address: {address}"),
+        None => say!("Server address: as `smp-server address` prints it"),
+    }
 }
 
 /// Prints where the source code is, or that the licence asks for it.

@@ -56,6 +56,6 @@ fn report(directories: &Directories, options: &InitOptions, server: &NewServer) 
     say!("Server initialized, please provide additional server information in {}.", directories.ini().display());
     say!("Run `smp-server start` to start server.");
     ca_key_warning::print(directories);
-    banner::print_identity(server.identity, &server.address);
+    banner::print_identity(server.identity, Some(&server.address));
     banner::print_source_code(options.source_code.as_deref());
 }

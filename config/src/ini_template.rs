@@ -74,8 +74,7 @@ fn information(page: &mut Page, options: &InitOptions) {
     page.choice("hosting", options.hosting.as_ref(), "name of the organisation or person");
     page.choice("hosting_country", options.hosting_country.as_ref(), "CZ");
     page.comment("Kind of machine: virtual, dedicated, colocation, owned.");
-    let kind = options.hosting_type.map_or_else(|| "virtual".to_owned(), |kind| kind.to_string());
-    page.setting("hosting_type", &kind);
+    page.choice("hosting_type", options.hosting_type.as_ref(), "virtual");
 }
 
 fn store_log(page: &mut Page, options: &InitOptions) {
@@ -124,6 +123,10 @@ fn auth(page: &mut Page, secrets: &InitSecrets) {
     page.choice("control_port_user_password", user, "password");
     page.comment("Queues that may be blocked through the control port in a day. 0: any number, -1: none.");
     page.example("daily_block_queue_quota", "20");
+    page.comment(
+        "Print the address, and the password in it, at every start. `smp-server address` prints it at any time.",
+    );
+    page.example("print_address", "on");
 }
 
 fn transport(page: &mut Page, options: &InitOptions) {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::certificates::SignAlgorithm;
-use crate::settings::{CountryCode, HostingType, SocksProxy};
+use crate::settings::{CountryCode, HostingType, SocksProxy, host_name};
 use smp_protocol::password::Password;
 
 /// Address that stands for "not known" when no FQDN is given.
@@ -123,6 +123,9 @@ pub enum OptionsError {
     /// An INI value is one line without control characters.
     #[error("the value of {0} cannot be written to the INI file: it is not one line of printable text")]
     NotOneLine(&'static str),
+    /// The host would be refused at start, or left out of the address.
+    #[error("the value of {0} is no host name or IP address")]
+    Host(&'static str),
     /// The proxy would be refused at start.
     #[error("invalid --socks-proxy: {0}")]
     SocksProxy(String),
@@ -142,6 +145,11 @@ impl InitOptions {
         }
         if self.hosting.is_none() && self.hosting_country.is_some() {
             return Err(OptionsError::CountryWithoutHosting);
+        }
+        for (option, host) in [("--fqdn", self.fqdn.as_deref()), ("--ip", Some(&*self.ip))] {
+            if host.is_some_and(|host| host_name(host).is_none()) {
+                return Err(OptionsError::Host(option));
+            }
         }
         if !(1..=10_000).contains(&self.db_pool_size) {
             return Err(OptionsError::PoolSize);
@@ -244,6 +252,10 @@ mod tests {
         assert!(error(|options| options.own_domains = vec!["a\r".into()]).contains("--own-domains"));
         assert!(error(|options| options.socks_proxy = Some("host:port".into())).contains("--socks-proxy"));
         assert!(error(|options| options.db_pool_size = 0).contains("--pool-size"));
+        for host in ["\"a.org\"", "a.org:5223", "https://a.org", "", "a.org,b.org"] {
+            let refusal = "Error: the value of --fqdn is no host name or IP address";
+            assert_eq!(error(|options| options.fqdn = Some(host.into())), refusal, "{host}");
+        }
     }
 
     #[test]

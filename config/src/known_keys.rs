@@ -22,6 +22,7 @@ pub(crate) static SECTIONS: [KnownSection; 9] = [
             "control_port_admin_password",
             "control_port_user_password",
             "daily_block_queue_quota",
+            "print_address",
         ],
         others: &[],
     },

@@ -34,6 +34,7 @@ pub use names::{Names, ResolverAuth};
 pub use proxy::{HostMode, Proxy, SocksAuth, SocksMode, SocksProxy};
 pub use store_log::{Database, Storage, StoreLog, StoreLogSync};
 pub use transport::Transport;
+pub(crate) use transport::host_name;
 pub use web::{Https, Web};
 
 use zeroize::Zeroizing;

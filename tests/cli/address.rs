@@ -49,6 +49,19 @@ fn the_code_is_shown_and_written() {
     assert!(again.stderr.contains("cannot write") && again.stderr.contains(path), "{}", again.stderr);
 }
 
+/// The log of a service is read by more people than its settings.
+#[test]
+fn the_start_keeps_the_address_to_itself() {
+    let place = Place::with_server();
+    let address = place.run(["address"]).succeeded().stdout.clone();
+    let password = address.split([':', '@']).nth(2).expect("the address has a password");
+    place.set("print_address", "off");
+    let ended = place.start_and_stop([]);
+    assert!(!ended.stdout.contains("smp://") && !ended.stdout.contains(password), "{}", ended.stdout);
+    assert!(!ended.stderr.contains(password) && ended.stdout.contains("\nFingerprint: "), "{ended:?}");
+    assert_eq!(place.run(["address"]).succeeded().stdout, address);
+}
+
 #[test]
 fn an_address_that_nobody_can_use_has_no_code() {
     let place = Place::with_server();

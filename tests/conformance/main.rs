@@ -35,6 +35,7 @@ mod restart;
 mod secrets;
 mod services;
 mod sessions;
+mod settings;
 mod stores;
 mod stuck_clients;
 mod syntax;

@@ -27,10 +27,16 @@ async fn the_page_tells_what_the_settings_say() {
         ("INFORMATION", "website", "https://example.org/\"><b>"),
         ("INFORMATION", "usage_conditions", "https://example.org/conditions"),
         ("INFORMATION", "condition_amendments", "be kind"),
+        ("INFORMATION", "admin_simplex", "https://smp.example.org/a#YWRtaW4"),
         ("INFORMATION", "admin_email", "admin@example.org"),
+        ("INFORMATION", "admin_pgp", "https://example.org/admin.asc"),
+        ("INFORMATION", "admin_pgp_fingerprint", "89AB CDEF"),
+        ("INFORMATION", "complaints_simplex", "https://smp.example.org/a#YWJ1c2U"),
+        ("INFORMATION", "complaints_email", "abuse@example.org"),
         ("INFORMATION", "complaints_pgp", "javascript:alert(2)"),
         ("INFORMATION", "complaints_pgp_fingerprint", "0123 4567"),
         ("INFORMATION", "hosting", "Example Hosting"),
+        ("INFORMATION", "hosting_country", "fr"),
         ("INFORMATION", "hosting_type", "dedicated"),
         ("INFORMATION", "server_country", "de"),
     ])
@@ -46,9 +52,14 @@ async fn the_page_tells_what_the_settings_say() {
         "<a href=\"https://example.org/source\" rel=\"noopener\">",
         "be kind",
         "<a href=\"mailto:admin@example.org\">",
+        "YWRtaW4",
+        "https://example.org/admin.asc",
+        "89AB CDEF",
+        "YWJ1c2U",
+        "mailto:abuse@example.org",
         "PGP key: javascript:alert(2)",
         "0123 4567",
-        "Example Hosting",
+        "Example Hosting, FR",
         "Dedicated",
         "<dd>21 days</dd>",
         onion,
@@ -70,9 +81,10 @@ async fn the_page_tells_what_the_settings_say() {
                 "usageConditions": {"conditions": "https://example.org/conditions", "amendments": "be kind"},
                 "operator": {"name": "<script>alert(1)</script> & Sons", "country": "CZ"},
                 "website": "https://example.org/\"><b>",
-                "adminContacts": {"email": "admin@example.org"},
-                "complaintsContacts": {"pgp": {"pkURI": "javascript:alert(2)", "pkFingerprint": "0123 4567"}},
-                "hosting": {"name": "Example Hosting"}, "hostingType": "dedicated", "serverCountry": "DE"}
+                "adminContacts": {"simplex": "https://smp.example.org/a#YWRtaW4", "email": "admin@example.org",
+                    "pgp": {"pkURI": "https://example.org/admin.asc", "pkFingerprint": "89AB CDEF"}},
+                "complaintsContacts": {"simplex": "https://smp.example.org/a#YWJ1c2U", "email": "abuse@example.org", "pgp": {"pkURI": "javascript:alert(2)", "pkFingerprint": "0123 4567"}},
+                "hosting": {"name": "Example Hosting", "country": "FR"}, "hostingType": "dedicated", "serverCountry": "DE"}
         })
     );
 }

@@ -80,12 +80,18 @@ fn what_is_wrong_is_said() {
     for (variables, complaint, remedy) in [
         (&[][..], "Please specify ADDR", "set ADDR to the host name"),
         (&[("ADDR", "localhost")], "ADDR=localhost is no address", "a name with a dot"),
-        (&[("ADDR", "smp.example.org"), ("PASS", "p@ss")], "a password cannot contain '@'", "correct the variable"),
+        (&[("ADDR", "smp.example.org"), ("PASS", "p@ss")], "the value of PASS cannot be used: ", "set PASS to another"),
+        (&[("ADDR", "smp.example.org"), ("PASS", "two words")], "a password cannot contain ' '", "set PASS to another"),
+        (&[("ADDR", "\"smp.example.org\"")], "the value of ADDR cannot be used: ", "set ADDR to another"),
+        (&[("ADDR", "smp.example.org"), ("SOURCE_CODE", "a\nb")], "the value of SOURCE_CODE cannot", "set SOURCE_CODE"),
+        // Without PASS everybody may create queues: that must be meant.
         (
-            &[("ADDR", "smp.example.org"), ("PASS", "two words")],
-            "a password cannot contain ' '",
-            "correct the variable",
+            &[("ADDR", "smp.example.org"), ("PASSWORD", "secret")],
+            "PASSWORD is set, and PASS is not",
+            "set PASS instead",
         ),
+        (&[("ADDR", "smp.example.org"), ("pass", "secret")], "pass is set, and PASS is not", "set PASS instead"),
+        (&[("ADDR", "smp.example.org"), ("SMP_PASS", "secret")], "SMP_PASS is set", "set PASS instead of SMP_PASS"),
     ] {
         let host = volumes();
         let ended = make(&host, variables);

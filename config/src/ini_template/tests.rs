@@ -27,12 +27,11 @@ fn load(text: &str) -> Settings {
 }
 
 #[test]
-fn active_lines_are_those_of_the_reference() {
+fn active_lines_are_those_of_the_reference_but_for_the_kind_of_machine() {
     let options = InitOptions { fqdn: Some("smp.example.org".into()), ..InitOptions::default() };
     let secrets = InitSecrets { create_password: Some("secret".parse().unwrap()), control_port: None };
     let expected = "\
 [INFORMATION]
-hosting_type = virtual
 [STORE_LOG]
 enable = on
 store_queues = memory

@@ -25,6 +25,8 @@ pub struct Auth {
     pub control_port_admin_password: Option<Password>,
     /// `control_port_user_password`
     pub control_port_user_password: Option<Password>,
+    /// `print_address`, ours only: whether a start prints the address, which holds `create_password`.
+    pub print_address: bool,
     /// `daily_block_queue_quota`
     pub daily_block_queue_quota: BlockQuota,
 }
@@ -36,6 +38,7 @@ impl Auth {
             create_password: section.password("create_password")?,
             control_port_admin_password: section.password("control_port_admin_password")?,
             control_port_user_password: section.password("control_port_user_password")?,
+            print_address: section.on_off("print_address")?.unwrap_or(true),
             daily_block_queue_quota: match section.integer("daily_block_queue_quota", -1..=i64::from(u32::MAX))? {
                 None => BlockQuota::PerDay(20),
                 Some(0) => BlockQuota::Unlimited,

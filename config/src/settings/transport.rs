@@ -82,16 +82,21 @@ fn ports(
 fn hosts(section: &Section<'_>, warnings: &mut Vec<Warning>) -> Result<Vec<Host>, SettingError> {
     let mut hosts = Vec::new();
     for text in section.text("host").unwrap_or("<hostnames>").split(',').map(str::trim) {
-        if text.contains(QUOTES) {
-            return Err(section.invalid("host", "names and addresses separated by commas, without quotes"));
-        }
-        match text.parse() {
-            Ok(host) => hosts.push(host),
-            Err(_) => warnings.push(section.warning(
+        match host_name(text) {
+            Some(host) => hosts.push(host),
+            None if text.contains(QUOTES) => {
+                return Err(section.invalid("host", "names and addresses separated by commas, without quotes"));
+            }
+            None => warnings.push(section.warning(
                 "host",
                 &format!("has {text:?}, which is not a host name and left out: write names alone, separated by commas"),
             )),
         }
     }
     Ok(hosts)
+}
+
+/// A name or address that can be part of the address of a server. An INI file has no quotes.
+pub(crate) fn host_name(text: &str) -> Option<Host> {
+    text.parse().ok().filter(|_| !text.contains(QUOTES))
 }
