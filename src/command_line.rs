@@ -96,6 +96,9 @@ pub enum Command {
     /// Print a script that completes commands and options in bash, zsh, fish, elvish or powershell
     #[structopt(template = OPTIONS, help_message = HELP, usage = "smp-server completions SHELL")]
     Completions(CompletionsArguments),
+    /// Tell the server that its clock is right although it has jumped, so that messages expire again
+    #[structopt(template = OPTIONS, help_message = HELP, usage = "smp-server confirm-clock")]
+    ConfirmClock,
     /// Move messages between the messages log and journal files
     #[structopt(template = COMMANDS, help_message = HELP, usage = "smp-server journal COMMAND")]
     Journal(JournalCommand),

@@ -4,11 +4,14 @@ use std::fs;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use smp_actors::Clock;
 use smp_config::paths::Directories;
 use smp_config::settings::{Settings, SettingsError};
-use smp_store::conversion::{self, Moved};
+use smp_store::conversion::{self, ConversionError, Moved};
 use smp_store::files::Files;
+use smp_store::journal::UnclaimedCount;
 use smp_store::state_lock::StateLock;
+use smp_store::time_record::TimeRecord;
 use structopt::StructOpt;
 
 use crate::command_line::{HELP, OPTIONS};
@@ -48,7 +51,7 @@ pub fn run(directories: &Directories, command: JournalCommand) -> ExitCode {
     }
     match command {
         JournalCommand::Import => import(directories, settings.store_log.encrypt),
-        JournalCommand::Export => export(directories),
+        JournalCommand::Export => export(directories, &settings),
         JournalCommand::Delete => delete(directories),
     }
 }
@@ -67,11 +70,12 @@ fn import(directories: &Directories, encrypt: bool) -> ExitCode {
         return ExitCode::FAILURE;
     }
     match conversion::import(&files(), &directories.state, encrypt) {
-        Ok(Moved { messages, queues, incomplete }) => {
+        Ok(Moved { messages, queues, incomplete, unclaimed }) => {
             say!("Import completed: {messages} messages, {queues} queues");
             if incomplete > 0 {
                 say!("Some messages of {incomplete} queues were missing");
             }
+            say_unclaimed(unclaimed, directories);
             say!("Set store_messages to `journal` in smp-server.ini");
             ExitCode::SUCCESS
         }
@@ -79,7 +83,7 @@ fn import(directories: &Directories, encrypt: bool) -> ExitCode {
     }
 }
 
-fn export(directories: &Directories) -> ExitCode {
+fn export(directories: &Directories, settings: &Settings) -> ExitCode {
     let (messages_log, journal) = (directories.messages_log(), directories.journal());
     if messages_log.exists() {
         say!("{} file already exists: import or remove it first", messages_log.display());
@@ -93,9 +97,19 @@ fn export(directories: &Directories) -> ExitCode {
     if !is_confirmed("Journal not exported") {
         return ExitCode::FAILURE;
     }
-    match conversion::export(&files(), &directories.state) {
-        Ok(Moved { messages, queues, .. }) => {
+    // Who has waited for longer than messages live gets none; if it is the clock that has jumped, all.
+    let now = Clock::system().now();
+    let oldest = TimeRecord::new(files(), &directories.state).oldest(now, settings.message_ttl());
+    match oldest
+        .map_err(ConversionError::from)
+        .and_then(|oldest| conversion::export(&files(), &directories.state, oldest))
+    {
+        Ok(Moved { messages, queues, unclaimed, .. }) => {
             say!("Export completed: {messages} messages, {queues} queues");
+            if unclaimed.messages > 0 {
+                say_unclaimed(unclaimed, directories);
+                return ExitCode::SUCCESS;
+            }
             say!("Run `smp-server journal delete` and set store_messages to `memory` in smp-server.ini");
             ExitCode::SUCCESS
         }
@@ -125,6 +139,18 @@ fn delete(directories: &Directories) -> ExitCode {
         Err(error) => {
             fail(format_args!("cannot remove {}: {error}; run this as the user who owns it", journal.display()))
         }
+    }
+}
+
+/// They are not lost, as long as the journal is there.
+fn say_unclaimed(unclaimed: UnclaimedCount, directories: &Directories) {
+    let UnclaimedCount { messages, queues } = unclaimed;
+    if messages > 0 {
+        say!(
+            "{messages} messages of {queues} queues that are not in {} stay in {}: keep it, and put a store log with these queues back",
+            directories.store_log().display(),
+            directories.journal().display()
+        );
     }
 }
 

@@ -12,6 +12,7 @@ mod cert;
 mod check;
 mod command_line;
 mod completions;
+mod confirm_clock;
 mod database;
 mod database_options;
 mod delete;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&directories, &arguments),
         Command::Address(arguments) => address::run(&directories, &arguments),
         Command::Completions(arguments) => completions::run(&arguments),
+        Command::ConfirmClock => confirm_clock::run(&directories),
         Command::Journal(command) => journal::run(&directories, command),
         Command::Database(arguments) => database::run(&directories, arguments),
     }

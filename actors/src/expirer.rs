@@ -13,6 +13,7 @@ use crate::guard::Guard;
 use crate::registry::{ExpirePortion, QueueRegistry, Shard};
 use crate::session::Sessions;
 use crate::stats::Stats;
+use crate::time_keeper::{self, TimeKeeper};
 
 /// When to look, and what is too old.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +39,8 @@ pub struct Expirer {
     pub clock: Clock,
     /// Held by a round over all messages.
     pub round: Arc<Mutex<()>>,
+    /// Whether that is believed.
+    pub time: TimeKeeper,
     /// Keeps panics inside.
     pub guard: Guard,
     /// Log of the server.
@@ -49,6 +52,9 @@ impl Expirer {
     async fn expire_messages(self) {
         let Ok(_round) = Arc::clone(&self.round).try_lock_owned() else { return };
         faults::pass(FaultPoint::ExpiryRound, None);
+        if !self.time.look().await {
+            return;
+        }
         let (mut expired, mut remaining) = (0, 0);
         for portion in 0..Shard::PORTIONS {
             for shard in self.shards.iter() {
@@ -77,6 +83,12 @@ impl Actor for Expirer {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
+        context.run_interval(time_keeper::INTERVAL, |this, _| {
+            let time = this.time.clone();
+            this.guard.spawn(async move {
+                time.look().await;
+            });
+        });
         if let Some(interval) = self.times.message_interval {
             context.run_interval(interval, |this, _| {
                 this.guard.spawn(this.clone().expire_messages());

@@ -302,6 +302,23 @@ impl Handler<Commit> for JournalWriter {
     }
 }
 
+/// Tells whether everything that was given to the writer before, removals above all, is on disk now.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct SyncJournal;
+
+impl Handler<SyncJournal> for JournalWriter {
+    type Result = bool;
+
+    fn handle(&mut self, _: SyncJournal, context: &mut Self::Context) -> bool {
+        if !self.pending.is_empty() {
+            self.commit(context);
+        }
+        self.write_owed(context);
+        matches!(self.work(context, Journal::sync), Some(Ok(()))) && self.owed.is_empty()
+    }
+}
+
 /// Writes what is pending, and closes the journal with everything on disk.
 #[derive(Message)]
 #[rtype(result = "Result<(), FileError>")]

@@ -58,11 +58,13 @@ pub mod stats_collector;
 pub mod store_log_writer;
 pub mod supervisor;
 mod systemd;
+mod time_keeper;
 mod tree;
 pub mod verify;
 mod watchdog;
 mod web;
 
+pub use clock::Clock;
 pub use machine::Machine;
 pub use server::{RunningServer, Server, ServerParts, StartError};
 pub use sockets::Sockets;

@@ -158,11 +158,22 @@ impl Server {
     /// Saves what was loaded, without running.
     pub fn save(self) -> Result<(), StartError> {
         let State {
-            directory, notifications, activity, from_time, stats, restoration, place, store_log, journal, ..
+            directory,
+            notifications,
+            activity,
+            from_time,
+            stats,
+            restoration,
+            place,
+            time,
+            store_log,
+            journal,
+            ..
         } = self.state;
         if let Some(restoration) = restoration {
             restoration.finish()?;
         }
+        time.record_now();
         let save = place.save_alone();
         save.messages(&directory)?;
         let waiting: Vec<_> = notifications.waiting().map(|(id, pending)| (id, pending.clone())).collect();
@@ -212,6 +223,7 @@ impl Server {
             stats,
             restoration,
             place,
+            time,
         } = state;
         let (end, ended) = oneshot::channel();
         let root = Supervisor::start_root(logger.clone(), handle_signals, end);
@@ -238,6 +250,7 @@ impl Server {
             metrics,
             stats,
             clock,
+            time: time.clone(),
             threads,
             sockets,
             logger: logger.clone(),
@@ -246,6 +259,7 @@ impl Server {
         if let Some(restoration) = restoration {
             restoration.finish()?;
         }
+        time.record_now();
         match hangups {
             Some(Ok(hangups)) => drop(actix_rt::spawn(tree.reloader(directories).follow(hangups))),
             Some(Err(error)) => warn!(logger, "cannot handle SIGHUP: {error}; certificates are read at the next start"),
@@ -270,6 +284,7 @@ impl Server {
         tree.expect_end();
         tree.end_sessions().await;
         let saved = save(&tree, &directory, &place, &logger).await;
+        time.record_now();
         tree.stop_threads();
         saved?;
         opened?;

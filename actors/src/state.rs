@@ -1,5 +1,6 @@
 //! What the server finds on disk when it starts, and what it leaves there when it ends in good order.
 
+mod known;
 mod loading;
 mod saving;
 
@@ -12,16 +13,17 @@ use slog::{Logger, warn};
 use smp_config::settings::{Storage, StoreLog as StoreLogSettings};
 use smp_store::error::FileError;
 use smp_store::files::Files;
-use smp_store::journal::{Journal, RestoredQueues};
+use smp_store::journal::{Journal, RestoredQueues, UnclaimedCount};
 use smp_store::names::{METRICS, STORE_LOG};
 use smp_store::record::QueueRecord;
 use smp_store::restoration::{Restoration, RestoreError};
 use smp_store::state_lock::{LockError, StateLock};
 use smp_store::stats::StatsSnapshot;
 use smp_store::store_log::{StoreLog, StoreLogError};
+use smp_store::time_record::TimeRecord;
 use thiserror::Error;
 
-use self::loading::Known;
+use self::known::Known;
 pub use self::loading::Loading;
 pub use self::saving::Save;
 use self::saving::Saving;
@@ -32,6 +34,7 @@ use crate::metrics::MetricsFile;
 use crate::notifications::NotificationArea;
 use crate::services::{AreaKind, Services};
 use crate::stats::Stats;
+use crate::time_keeper::TimeKeeper;
 
 /// Why the state cannot be loaded. No file was changed, except that an interrupted start may have been recovered.
 #[derive(Debug, Error)]
@@ -51,6 +54,41 @@ pub enum StateError {
     /// A kind of storage that this program does not have.
     #[error("{0}")]
     Storage(&'static str),
+    /// The store log says of no queue, while messages wait.
+    #[error(
+        "{} {}, but {} messages of {} queues wait in {}; put the store log back{}, or start once with --skip-warnings to set these \
+         messages aside and begin without queues",
+        store_log.display(),
+        if *is_missing { "does not exist" } else { "names no queue" },
+        messages.messages,
+        messages.queues,
+        place.display(),
+        backup.as_ref().map_or_else(String::new, |backup| format!(" (its newest backup is {})", backup.display()))
+    )]
+    NoQueues {
+        /// The store log.
+        store_log: PathBuf,
+        /// There is no such file.
+        is_missing: bool,
+        /// How many messages wait.
+        messages: UnclaimedCount,
+        /// Where.
+        place: PathBuf,
+        /// The newest backup of the store log.
+        backup: Option<PathBuf>,
+    },
+    /// Sealed messages wait, and there is no key.
+    #[error(
+        "{} has no key, but {messages} sealed messages wait in the journal; put it back from a backup, or start once with \
+         --skip-warnings to leave these messages out",
+        keys.display()
+    )]
+    NoKeys {
+        /// The file.
+        keys: PathBuf,
+        /// How many messages.
+        messages: u64,
+    },
 }
 
 /// What was on disk.
@@ -75,6 +113,8 @@ pub struct State {
     pub restoration: Option<Restoration>,
     /// Where the state is saved.
     pub place: Place,
+    /// Whether the clock is believed.
+    pub time: TimeKeeper,
 }
 
 /// Where the state is, and which parts of it are kept.
@@ -116,18 +156,20 @@ impl MessagesKept {
 impl State {
     /// Locks the directory and reads everything.
     pub fn load(loading: &Loading<'_>) -> Result<Self, StateError> {
-        let Loading { settings, path, machine: Machine { files, .. }, logger, .. } = loading;
+        let Loading { settings, path, machine: Machine { files, clock, .. }, logger, .. } = loading;
         refuse_other_storage(settings.store_log.storage)?;
         let lock = if loading.machine.rehearses { StateLock::rehearse(path) } else { StateLock::acquire(path) };
         let lock = Arc::new(lock?);
         let messages = MessagesKept::of(&settings.store_log);
+        // Before anything is written.
+        let time = TimeKeeper::begin(clock, TimeRecord::new(Arc::clone(files), path), settings, logger)?;
         // It takes longest to be understood: the disk gives it first.
         files.expect(&path.join(STORE_LOG));
-        let (journal, queues) = rayon::join(
+        let (journal, store_log) = rayon::join(
             || (messages == MessagesKept::Journaled).then(|| loading.journal()).transpose(),
-            || loading.queues(),
+            || loading.store_log(),
         );
-        let (store_log, queues, services) = queues?;
+        let store_log = store_log?;
         let keeps = settings.store_log.restore_messages;
         let place = Place {
             files: Arc::clone(files),
@@ -154,7 +196,7 @@ impl State {
                 stranded.display()
             );
         }
-        let known = Known(&queues);
+        let known = Known::of(store_log.as_ref());
         let (messages, journal) = match (place.messages, journal?) {
             (MessagesKept::Journaled, Some(found)) => {
                 let (messages, journal) = loading.journal_messages(found, &mut restoration, known, &stats)?;
@@ -163,6 +205,8 @@ impl State {
             (MessagesKept::Saved, _) => (loading.saved_messages(&mut restoration, known, &stats)?, None),
             (MessagesKept::No | MessagesKept::Journaled, _) => (RestoredQueues::default(), None),
         };
+        // Only now: it forgets deleted queues, and the journal must have said so before.
+        let (store_log, queues, services) = loading.queues(store_log)?;
         let directory = Arc::new(directory(loading.shards, queues, messages, &stats, logger));
         let services = Arc::new(Services::restored(services));
         associate(&directory, &services);
@@ -180,6 +224,7 @@ impl State {
             stats,
             restoration: Some(restoration),
             place,
+            time,
         })
     }
 }

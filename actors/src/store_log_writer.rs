@@ -15,6 +15,7 @@ use smp_config::settings::StoreLogSync;
 use smp_store::store_log::{StoreLog, StoreLogError};
 
 use self::compacting::Compaction;
+pub use self::compacting::Removals;
 use crate::faults::{self, FaultPoint};
 use crate::guard::Guard;
 use crate::queue::ChangeToken;
@@ -48,6 +49,8 @@ pub struct StoreLogParts {
     pub sync: StoreLogSync,
     /// Bytes by which the log grows before it is compacted.
     pub growth: u64,
+    /// What must be in the journal before deleted queues go from the log, if there is one.
+    pub removals: Option<Removals>,
     /// Tells how many changes wait.
     pub depth: Arc<MailboxDepth>,
     /// Keeps panics inside.
@@ -59,8 +62,8 @@ pub struct StoreLogParts {
 impl StoreLogWriter {
     /// A writer of an open log.
     pub fn new(parts: StoreLogParts) -> Self {
-        let StoreLogParts { log, sync, growth, depth, guard, logger } = parts;
-        let compaction = Compaction::new(log.length(), growth);
+        let StoreLogParts { log, sync, growth, removals, depth, guard, logger } = parts;
+        let compaction = Compaction::new(log.length(), growth, removals);
         let log = Arc::new(Mutex::new(Some(log)));
         Self { log, pending: Vec::new(), failing: false, sync, sync_due: false, compaction, depth, guard, logger }
     }
@@ -156,6 +159,7 @@ impl Actor for StoreLogWriter {
 impl Supervised for StoreLogWriter {
     fn restarting(&mut self, context: &mut Self::Context) {
         self.guard.restarted();
+        self.compaction.forget_draft();
         if !self.pending.is_empty() {
             context.notify(Commit);
         }

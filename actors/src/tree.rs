@@ -45,6 +45,7 @@ use crate::stats::{PortStats, Stats};
 use crate::stats_collector::StatsCollector;
 use crate::store_log_writer::StoreLogWriter;
 use crate::supervisor::{Root, Supervisor, Tally};
+use crate::time_keeper::TimeKeeper;
 use crate::watchdog::{Rest, Watchdog};
 use crate::web::{Health, Site, Web, WebDoor};
 
@@ -85,6 +86,8 @@ pub struct Seed {
     pub stats: Arc<Stats>,
     /// The time.
     pub clock: Clock,
+    /// Whether that is believed.
+    pub time: TimeKeeper,
     /// Threads, each with a shard and with a socket of every port.
     pub threads: usize,
     /// The bound sockets.
@@ -147,6 +150,7 @@ impl Tree {
             peers: Arc::default(),
             stats: seed.stats,
             clock: seed.clock,
+            time: seed.time,
             sessions: Arc::default(),
             reports: Arc::new(Root { supervisor: root.clone(), tally: Arc::clone(&tally) }),
             tally,
@@ -162,8 +166,8 @@ impl Tree {
             writer_arbiters.push(arbiter);
             handle
         };
-        let store_log = store_log.map(|log| soil.store_log(log, &writer_arbiter()));
         let journal = seed.journal.map(|journal| soil.journal(journal, &writer_arbiter()));
+        let store_log = store_log.map(|log| soil.store_log(log, journal.as_ref(), &writer_arbiter()));
         let mut activity = Some(activity);
         let shards: Arc<[_]> = arbiters
             .iter()
@@ -193,8 +197,7 @@ impl Tree {
                 (port, WebDoor { web: web.clone(), https, admission: Arc::clone(admission) })
             }),
         };
-        let ports: Arc<[_]> =
-            seed.sockets.ports.iter().map(|port| PortStats::new(port.bound[0].address.port())).collect();
+        let ports = port_stats(&seed.sockets.ports);
         let watched = Watched {
             sessions: Arc::clone(&soil.sessions),
             notifications: notifications.clone(),
@@ -372,6 +375,10 @@ fn tls_server(credential: Credential, settings: &Settings) -> TlsServer {
     let services = settings.transport.accept_service_credentials;
     let clients = if services { ClientCertificates::Optional } else { ClientCertificates::Unasked };
     TlsServer::new(credential, &alpn).client_certificates(clients)
+}
+
+fn port_stats(ports: &[PortSockets]) -> Arc<[Arc<PortStats>]> {
+    ports.iter().map(|port| PortStats::new(port.bound[0].address.port())).collect()
 }
 
 /// Whole seconds.

@@ -97,7 +97,9 @@ fn store_log(page: &mut Page, options: &InitOptions) {
     page.example("encrypt", "on");
     page.comment("Save undelivered messages and notifications when the server stops, and restore them when it starts.");
     page.setting("restore_messages", on_off(options.store_log));
-    page.comment("How long undelivered messages and notifications live, and when expired messages are removed.");
+    page.comment(
+        "How long undelivered messages (days, or off: for ever) and notifications live, and when expired messages are removed.",
+    );
     page.setting("expire_messages_days", &21);
     page.setting("expire_messages_on_start", "on");
     page.setting("expire_messages_on_send", "off");

@@ -145,7 +145,7 @@ impl Settings {
 
     /// How long messages live; `None`: for ever.
     pub fn message_ttl(&self) -> Option<Duration> {
-        self.limits.message_ttl.unwrap_or(Some(self.store_log.message_ttl))
+        self.limits.message_ttl.unwrap_or(self.store_log.message_ttl)
     }
 
     /// How long undelivered notifications live.

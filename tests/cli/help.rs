@@ -3,7 +3,7 @@
 use crate::support::{Place, lines, names};
 
 /// Every command, its usage, and words that its help must have.
-const COMMANDS: [(&[&str], &str, &[&str]); 19] = [
+const COMMANDS: [(&[&str], &str, &[&str]); 20] = [
     (
         &[],
         "Usage: smp-server [-v|--version] COMMAND [OPTIONS]",
@@ -19,6 +19,7 @@ const COMMANDS: [(&[&str], &str, &[&str]); 19] = [
             "restore",
             "man",
             "completions",
+            "confirm-clock",
             "journal",
             "database",
             "-v, --version",
@@ -73,6 +74,7 @@ const COMMANDS: [(&[&str], &str, &[&str]); 19] = [
     (&["restore"], "Usage: smp-server restore FILE", &[]),
     (&["man"], "Usage: smp-server man", &[]),
     (&["completions"], "Usage: smp-server completions SHELL", &["bash, zsh, fish"]),
+    (&["confirm-clock"], "Usage: smp-server confirm-clock", &[]),
     (&["journal"], "Usage: smp-server journal COMMAND", &["import", "export", "delete"]),
     (&["journal", "import"], "Usage: smp-server journal import", &[]),
     (&["journal", "export"], "Usage: smp-server journal export", &[]),

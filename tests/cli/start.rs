@@ -8,13 +8,14 @@ use rustix::process::Signal;
 use crate::support::{MESSAGES, Place, Program, STORE_LOG, free_port, lines, names};
 
 /// A setting, and a line that it causes at the start.
-const SAID: [(&str, &str, &str); 12] = [
+const SAID: [(&str, &str, &str); 13] = [
     ("enable", "off", "Store log disabled."),
     ("source_code", "https://example.org/source", "Server source code: https://example.org/source"),
     ("port", "5223", "Serving SMP protocol on port 5223 (TLS)..."),
     ("port", "5223, 443", "Serving SMP protocol on port 443 (TLS)..."),
     ("port", "5224", "Set `port` in smp-server.ini section [TRANSPORT] to `5223,443`"),
     ("expire_messages_days", "1", "expiring messages after 1 days"),
+    ("expire_messages_days", "off", "not expiring messages"),
     ("disconnect", "off", "not expiring inactive clients"),
     ("ttl", "60", "expiring clients inactive for 60 seconds every 3600 seconds"),
     ("check_interval", "60", "expiring clients inactive for 21600 seconds every 60 seconds"),

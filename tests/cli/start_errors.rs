@@ -5,7 +5,7 @@ use std::net::{Ipv6Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::support::{Ended, Place, Program, free_port};
+use crate::support::{Ended, MESSAGES, Place, Program, free_port};
 
 /// Does something to a good server that has queues and messages.
 type Damage = fn(&Place);
@@ -108,11 +108,16 @@ fn what_the_reference_says_is_said() {
     }
 }
 
+/// What `expire_messages_days` may be.
+const DAYS: &str = "a whole number of days from 1 to 10000000, or off: messages never expire";
+
 /// A setting that cannot be used, the problem, and what is allowed.
-const SETTINGS: [(&str, &str, &str, &str); 11] = [
+const SETTINGS: [(&str, &str, &str, &str); 13] = [
     ("enable", "yes", "STORE_LOG", "on, off"),
     ("log_stats", "on # yes", "STORE_LOG", "on, off"),
-    ("expire_messages_days", "many", "STORE_LOG", "a whole number from 0 to 10000000"),
+    ("expire_messages_days", "many", "STORE_LOG", DAYS),
+    ("expire_messages_days", "0", "STORE_LOG", DAYS),
+    ("expire_ntfs_hours", "0", "STORE_LOG", "a whole number from 1 to 10000000"),
     ("new_queues", "ON", "AUTH", "on, off"),
     (
         "port",
@@ -367,19 +372,26 @@ fn one_state_directory_has_one_server() {
 }
 
 #[test]
-fn messages_of_unknown_queues_need_an_explicit_option() {
-    let (place, _) = damaged(
-        |place| {
-            let store_log = fs::read_to_string(place.directories.store_log()).unwrap();
-            let (kept, _) = store_log.rsplit_once("CREATE ").unwrap();
-            fs::write(place.directories.store_log(), kept).unwrap();
-        },
-        "",
-    );
+fn messages_of_unknown_queues_are_set_aside_and_come_back() {
+    let (place, _) = damaged(|_| (), "");
+    let (store_log, saved) = (place.directories.store_log(), place.sorted_lines(MESSAGES));
+    let whole = fs::read_to_string(&store_log).unwrap();
+    fs::write(&store_log, whole.rsplit_once("CREATE ").unwrap().0).unwrap();
+    for _ in 0..2 {
+        let checked = place.run(["check"]);
+        assert!(checked.stdout.contains("set aside: 1 messages of 1 queues"), "{checked:#?}");
+        let ended = place.run(["start", "-m"]);
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        assert!(
+            ended.logged("WARN").iter().any(|text| text.starts_with("set aside: 1 messages of 1 queues")),
+            "{ended:#?}"
+        );
+        assert_eq!(place.sorted_lines(MESSAGES), saved[..2]);
+        assert_eq!(place.sorted_lines("smp-server-messages.unclaimed.log"), saved[2..]);
+    }
+    fs::write(&store_log, whole).unwrap();
     let ended = place.run(["start", "-m"]);
-    assert_eq!(ended.code, Some(1));
-    assert!(ended.logged("ERROR")[0].contains("--skip-warnings"), "{ended:#?}");
-    let ended = place.run(["start", "-m", "--skip-warnings"]);
-    assert_eq!(ended.code, Some(0), "{ended:#?}");
-    assert!(ended.logged("WARN").iter().any(|text| text.contains("1 of unknown queues")), "{ended:#?}");
+    assert_eq!((ended.code, ended.logged("WARN")), (Some(0), Vec::new()));
+    assert_eq!(place.sorted_lines(MESSAGES), saved);
+    assert!(!place.directories.state.join("smp-server-messages.unclaimed.log").exists());
 }

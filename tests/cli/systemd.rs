@@ -107,3 +107,12 @@ fn a_socket_that_is_gone() {
     server.signal(Signal::INT);
     assert_eq!(server.end().code, Some(0));
 }
+
+/// Messages expire by the clock. Whoever sets it pulls in the target, which a service that only waits for it must not do.
+#[test]
+fn the_unit_waits_until_the_clock_is_right() {
+    let unit = include_str!("../../deploy/smp-server.service");
+    let lists = |key| unit.lines().filter_map(move |line| line.strip_prefix(key)).flat_map(str::split_whitespace);
+    assert!(lists("After=").any(|unit| unit == "time-sync.target"), "{unit}");
+    assert!(!lists("Wants=").chain(lists("Requires=")).any(|unit| unit == "time-sync.target"), "{unit}");
+}

@@ -6,6 +6,9 @@
 #[allow(dead_code, reason = "shared with other test programs, each of which needs its part")]
 #[path = "../harness/mod.rs"]
 mod harness;
+#[allow(dead_code, reason = "shared with other test programs, each of which needs its part")]
+#[path = "../harness/in_process.rs"]
+mod in_process;
 
 mod bad_input;
 mod blocking;
@@ -19,6 +22,7 @@ mod get;
 mod hand_over;
 mod hanging_shard;
 mod journal;
+mod lifetimes;
 mod links;
 mod metrics;
 mod metrics_over_http;
@@ -41,6 +45,7 @@ mod stuck_clients;
 mod syntax;
 mod table;
 mod timing;
+mod unknown_queues;
 mod versions;
 mod web;
 mod web_certificate;

@@ -216,20 +216,15 @@ async fn a_port_in_use_costs_nothing() {
     waiting.is_back(&server).await;
 }
 
-/// Saved messages that cannot be read, or whose queue is unknown, are never thrown away without being asked to.
+/// Saved messages that cannot be read are never thrown away without being asked to.
 #[tokio::test]
 async fn damaged_messages_are_not_thrown_away() {
     let mut server = Server::start_with(&[IN_MEMORY]).await;
     let waiting = Waiting::new(&server).await;
     server.stop().await;
     let saved = server.lines_of(MESSAGES);
-    let stranger = saved[0].replacen(saved[0].split(' ').nth(1).unwrap(), &"A".repeat(32), 1);
     let torn = "v3 AAAA".to_owned();
-    let cases = [
-        ([from_ref(&torn), &saved].concat(), false),
-        ([&saved[..], &[stranger]].concat(), true),
-        ([&saved[..], &[torn]].concat(), true),
-    ];
+    let cases = [([from_ref(&torn), &saved].concat(), false), ([&saved[..], &[torn]].concat(), true)];
     for (damaged, can_be_skipped) in cases {
         server.write_lines(MESSAGES, &damaged);
         let (status, output) = server.run_to_failure().await;

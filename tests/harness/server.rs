@@ -1,8 +1,9 @@
 //! A server under test: the real program, with directories of its own and on a free port.
 
 use std::cell::RefCell;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -206,6 +207,17 @@ impl Server {
     /// Runs another command of the program in the directories of this server; it must succeed.
     pub fn execute(&self, arguments: &[&str]) {
         let output = program(self.directory.path()).args(arguments).output().expect("the program can be started");
+        assert!(output.status.success(), "{arguments:?} failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// The same with a command that asks whether to go on.
+    pub fn execute_and_confirm(&self, arguments: &[&str]) {
+        let mut command = program(self.directory.path());
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program can be started");
+        let mut input = child.stdin.take().expect("standard input is piped");
+        input.write_all(b"Y\n").expect("the program reads the answer");
+        let output = child.wait_with_output().expect("the program can be waited for");
         assert!(output.status.success(), "{arguments:?} failed: {}", String::from_utf8_lossy(&output.stderr));
     }
 

@@ -114,7 +114,10 @@ async fn free_in_pieces(mut segment: RemovedSegment) {
 /// Moves those that are still in their queues.
 fn move_all(journal: &mut Journal, directory: &Directory, portion: &[Placed]) -> Result<(), FileError> {
     let mut moved = Vec::new();
-    for placed in portion.iter().filter(|placed| is_waiting(directory, placed)) {
+    for placed in portion {
+        if !is_waiting(directory, placed) && !journal.is_unclaimed(placed) {
+            continue;
+        }
         match placed.body.read_stored() {
             Ok(body) => moved.push((placed, body)),
             // It stays where it is until it is delivered, which drops it with a word to the operator.
@@ -129,6 +132,7 @@ fn move_all(journal: &mut Journal, directory: &Directory, portion: &[Placed]) ->
     let places = journal.commit(&entries, true)?;
     for ((placed, _), place) in moved.iter().zip(places) {
         if let Some(place) = place {
+            journal.settle_unclaimed(placed, &place);
             settle(directory, placed, place);
         }
     }

@@ -165,6 +165,17 @@ impl Handler<Unsubscribe> for QueueRegistry {
     }
 }
 
+/// Answered when everything that came before is done.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Settle;
+
+impl Handler<Settle> for QueueRegistry {
+    type Result = ();
+
+    fn handle(&mut self, _: Settle, _: &mut Self::Context) {}
+}
+
 /// Removes expired messages of one portion of the queues.
 #[derive(Message)]
 #[rtype(result = "Expired")]
@@ -208,6 +219,16 @@ impl ShardPeers {
     pub fn introduce(&self, shards: &Arc<[Addr<QueueRegistry>]>) {
         // Set once, by the one who starts them.
         let _ = self.0.set(Arc::clone(shards));
+    }
+
+    /// Returns when all shards have done what they were asked before; whether they have.
+    pub async fn settle(&self) -> bool {
+        for shard in self.0.get().into_iter().flat_map(|shards| shards.iter()) {
+            if shard.send(Settle).await.is_err() {
+                return false;
+            }
+        }
+        true
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use smp_protocol::response::{DeliveryState, MessageInfo, MessageKind, QueueInfo, Response, SubscriptionInfo};
+use smp_store::message_queue::MessageQueue;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -39,6 +40,7 @@ impl Shard {
             self.leave_service(cause, &service, kind, queue.recipient_id().as_ref(), Event::Deleted);
         }
         let Some(live) = live else { return };
+        self.record_removals(queue, &live.messages);
         if let Some(subscriber) = live.subscriber {
             match cause {
                 _ if service.is_some() => self.forget_subscriber(queue, &subscriber),
@@ -48,6 +50,13 @@ impl Shard {
         }
         for getter in live.getters {
             self.subscriptions.remove(&getter.session, queue);
+        }
+    }
+
+    /// The journal says by itself that the messages of a deleted queue are gone: the store log forgets deleted queues.
+    fn record_removals(&self, queue: &Queue, messages: &MessageQueue) {
+        if let Some(journal) = &self.journal {
+            messages.iter().for_each(|message| journal.remove(*queue.recipient_id(), message.id, None));
         }
     }
 

@@ -36,7 +36,7 @@ impl Shard {
 
     /// A delivered message may expire too: its subscriber gets the next one with its `ACK`.
     pub(super) fn expire_queue(&self, queue: &Queue, live: &mut LiveGuard<'_>, now: i64) -> usize {
-        let Some(ttl) = self.policy.message_ttl else { return 0 };
+        let Some(ttl) = self.policy.message_ttl.filter(|_| self.clock.is_trusted(now)) else { return 0 };
         let mut expired = 0;
         for message in live.messages.expire(now.saturating_sub(ttl)) {
             expired += 1;

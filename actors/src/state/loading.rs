@@ -1,5 +1,6 @@
 //! Reading each part of the state.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -10,15 +11,19 @@ use smp_protocol::id::RecipientId;
 use smp_protocol::response::EncryptedNotification;
 use smp_store::atomic_file::remove_leftovers_in;
 use smp_store::conversion;
-use smp_store::journal::{self, Journal, JournalFound, ReplayRules, Replayed, RestoredQueues};
+use smp_store::error::FileError;
+use smp_store::journal::{self, Journal, JournalFound, ReplayRules, Replayed, RestoredQueues, UnclaimedCount};
+use smp_store::message_queue::StoredMessage;
 use smp_store::messages_log::{RestoreRules, RestoredMessages};
-use smp_store::names::JOURNAL;
+use smp_store::names::{JOURNAL, MESSAGES_LOG, REFERENCE_JOURNAL, STORE_LOG};
 use smp_store::ntfs_log::{RestoredNotifications, StoredNotification};
 use smp_store::record::{QueueRecord, ServiceRecord};
-use smp_store::replay::Severity;
+use smp_store::reference_journal::ReferenceJournal;
+use smp_store::replay::{QueueStanding, Severity};
 use smp_store::restoration::Restoration;
-use smp_store::store_log::{Damage, Opened, StoreLog};
+use smp_store::store_log::{Damage, Loaded, Opened, StoreLog, newest_backup};
 
+use super::known::Known;
 use super::{Place, StateError};
 use crate::directory::Directory;
 use crate::machine::Machine;
@@ -46,42 +51,29 @@ pub struct Loading<'a> {
 
 pub(super) type LoadedQueues = (Option<StoreLog>, Vec<QueueRecord>, Vec<ServiceRecord>);
 
-/// The queues of the store log. It sorts them, so that no second map of all is needed.
-#[derive(Clone, Copy)]
-pub(super) struct Known<'a>(pub &'a [QueueRecord]);
-
-impl<'a> Known<'a> {
-    fn contains(self, id: &RecipientId) -> bool {
-        self.0.binary_search_by_key(id, |queue| queue.recipient_id).is_ok()
-    }
-
-    /// The same for IDs that are asked for in their order, which is faster for many.
-    fn in_order(self) -> impl FnMut(&RecipientId) -> bool + use<'a> {
-        let mut rest = None;
-        move |id| {
-            let is_before = |queue: &QueueRecord| queue.recipient_id < *id;
-            let from_first = || self.0[self.0.partition_point(is_before)..].iter().peekable();
-            let rest = rest.get_or_insert_with(from_first);
-            while rest.next_if(|queue| is_before(queue)).is_some() {}
-            rest.peek().is_some_and(|queue| queue.recipient_id == *id)
-        }
-    }
-}
-
 impl Loading<'_> {
-    pub(super) fn queues(&self) -> Result<LoadedQueues, StateError> {
+    /// Reads the store log, if there is one.
+    pub(super) fn store_log(&self) -> Result<Option<Loaded>, StateError> {
         if !self.settings.store_log.writes_store_log() {
-            return Ok((None, Vec::new(), Vec::new()));
+            return Ok(None);
         }
         let begin = Instant::now();
-        note!(self.logger, "restoring queues from file {}", self.path.join("smp-server-store.log").display());
-        let opened = StoreLog::open(Arc::clone(&self.machine.files), self.path, SystemTime::now(), Damage::SetAside)?;
-        self.report(&opened, begin);
+        note!(self.logger, "restoring queues from file {}", self.path.join(STORE_LOG).display());
+        let loaded = StoreLog::load(Arc::clone(&self.machine.files), self.path, Damage::SetAside)?;
+        note!(self.logger, "store log: {} ({} ms)", loaded.replayed().summary, begin.elapsed().as_millis());
+        Ok(Some(loaded))
+    }
+
+    /// Opens it to be appended to.
+    pub(super) fn queues(&self, loaded: Option<Loaded>) -> Result<LoadedQueues, StateError> {
+        let Some(loaded) = loaded else { return Ok((None, Vec::new(), Vec::new())) };
+        let opened = loaded.open(SystemTime::now())?;
+        self.report(&opened);
         let Opened { log, replayed, .. } = opened;
         Ok((Some(log), replayed.queues, replayed.services))
     }
 
-    fn report(&self, opened: &Opened, begin: Instant) {
+    fn report(&self, opened: &Opened) {
         let (report, logger) = (&opened.report, self.logger);
         let (summary, log) = (&opened.replayed.summary, &opened.log);
         if report.recovered {
@@ -129,7 +121,6 @@ impl Loading<'_> {
         if let Some(error) = &report.rotation_error {
             warn!(logger, "{error}; old backups stay");
         }
-        note!(logger, "store log: {} ({} ms)", opened.replayed.summary, begin.elapsed().as_millis());
     }
 
     /// What is older is not taken over to the journal.
@@ -138,7 +129,8 @@ impl Loading<'_> {
     }
 
     fn oldest(&self) -> Option<i64> {
-        self.settings.message_ttl().map(|ttl| self.machine.clock.now().saturating_sub(seconds(ttl)))
+        let now = self.machine.clock.trusted_now()?;
+        self.settings.message_ttl().map(|ttl| now.saturating_sub(seconds(ttl)))
     }
 
     /// Messages that were saved in good order.
@@ -148,9 +140,46 @@ impl Loading<'_> {
         known: Known<'_>,
         stats: &Stats,
     ) -> Result<RestoredQueues, StateError> {
-        let RestoredMessages { queues, stored, expired, .. } = self.messages_log(restoration, known)?;
+        let RestoredMessages { queues, stored, expired, unknown, .. } = self.messages_log(restoration, known)?;
         self.note_messages(stats, stored, expired, known);
+        if !unknown.is_empty() {
+            let place = restoration.unclaimed_path();
+            self.refuse_without_queues(known, count(&unknown), &self.path.join(MESSAGES_LOG))?;
+            self.warn_of_unclaimed(count(&unknown), &place);
+            restoration.set_aside(unknown);
+        }
         Ok(queues.into_iter().collect())
+    }
+
+    /// That the store log says of no queue does not mean that all are deleted.
+    fn refuse_without_queues(
+        &self,
+        known: Known<'_>,
+        messages: UnclaimedCount,
+        place: &Path,
+    ) -> Result<(), StateError> {
+        if known.names_queues() || messages.messages == 0 || self.skip_warnings {
+            return Ok(());
+        }
+        Err(StateError::NoQueues {
+            store_log: self.path.join(STORE_LOG),
+            is_missing: known.is_missing,
+            messages,
+            place: place.to_path_buf(),
+            backup: newest_backup(self.machine.files.as_ref(), &self.path.join(STORE_LOG)),
+        })
+    }
+
+    fn warn_of_unclaimed(&self, UnclaimedCount { messages, queues }: UnclaimedCount, place: &Path) {
+        if messages > 0 {
+            warn!(
+                self.logger,
+                "set aside: {messages} messages of {queues} queues that are not in {}; they stay in {} and are delivered when the \
+                 server is started with a store log that has these queues",
+                self.path.join(STORE_LOG).display(),
+                place.display()
+            );
+        }
     }
 
     fn messages_log(&self, restoration: &mut Restoration, known: Known<'_>) -> Result<RestoredMessages, StateError> {
@@ -159,13 +188,13 @@ impl Loading<'_> {
             quota: self.settings.limits.message_queue_quota,
             skip_warnings: self.skip_warnings,
         };
-        let restored = restoration.messages(&rules, |id| known.contains(id))?;
-        if restored.over_quota + restored.unknown > 0 || restored.torn {
+        let mut restored = restoration.messages(&rules, |id| known.is_live(id))?;
+        restored.unknown.retain(|(queue, _)| known.standing(queue) == QueueStanding::Unknown);
+        if restored.over_quota > 0 || restored.torn {
             warn!(
                 self.logger,
-                "not restored: {} messages of full queues, {} of unknown queues{}",
+                "not restored: {} messages of full queues{}",
                 restored.over_quota,
-                restored.unknown,
                 if restored.torn { ", an incomplete last line" } else { "" }
             );
         }
@@ -175,7 +204,7 @@ impl Loading<'_> {
     fn note_messages(&self, stats: &Stats, stored: u64, expired: u64, known: Known<'_>) {
         stats.messages.now.set(i64::try_from(stored).unwrap_or(i64::MAX));
         stats.messages.expired.add(usize::try_from(expired).unwrap_or(usize::MAX));
-        note!(self.logger, "messages stored: {stored}, expired: {expired}, queues: {}", known.0.len());
+        note!(self.logger, "messages stored: {stored}, expired: {expired}, queues: {}", known.queues().len());
     }
 
     /// Reads the journal. It is not known yet which queues there are.
@@ -200,37 +229,70 @@ impl Loading<'_> {
         stats: &Stats,
     ) -> Result<(RestoredQueues, Journal), StateError> {
         let mut replayed = found.restore(|| known.in_order());
-        for (segment, bytes) in &replayed.damaged {
-            warn!(self.logger, "{} has {bytes} damaged bytes; messages in them are lost", segment.display());
-        }
-        if replayed.torn > 0 {
-            warn!(self.logger, "the journal ended with {} bytes of a message that was not accepted yet", replayed.torn);
-        }
-        if replayed.keyless > 0 {
-            warn!(self.logger, "{} sealed messages are left out, because their keys were destroyed", replayed.keyless);
+        let place = self.path.join(JOURNAL);
+        self.report_damage(&replayed);
+        if replayed.keyless > 0 && !replayed.has_keys && !self.skip_warnings {
+            return Err(StateError::NoKeys { keys: place.join("keys"), messages: replayed.keyless });
         }
         let saved = self.messages_log(restoration, known)?;
+        let tree = restoration.reference_journal()?;
+        self.refuse_without_queues(known, replayed.journal.unclaimed(), &place)?;
+        self.refuse_without_queues(known, count(&saved.unknown), &self.path.join(MESSAGES_LOG))?;
+        if let Some(tree) = tree.as_ref().filter(|_| !known.names_queues()) {
+            self.refuse_without_queues(known, count_tree(tree)?, &self.path.join(REFERENCE_JOURNAL))?;
+        }
+        replayed.record_gone()?;
         replayed.expired += saved.expired;
         let mut imported = 0;
         for (queue, messages) in saved.queues {
             imported += replayed.import(queue, messages)?;
         }
-        if let Some(tree) = restoration.reference_journal()? {
-            let adopted = conversion::adopt(&mut replayed, &tree, self.oldest_at_start(), |id| known.contains(id))?;
+        for (queue, message) in saved.unknown {
+            replayed.import_unclaimed(queue, [message])?;
+        }
+        if let Some(tree) = tree {
+            let adopted = conversion::adopt(&mut replayed, &tree, self.oldest_at_start(), |id| known.standing(id))?;
             imported += adopted.messages;
             replayed.expired += adopted.expired;
-            if adopted.incomplete + adopted.unknown > 0 {
-                let (incomplete, unknown) = (adopted.incomplete, adopted.unknown);
-                warn!(self.logger, "not moved: some messages of {incomplete} queues, all of {unknown} unknown queues");
+            if adopted.incomplete > 0 {
+                warn!(self.logger, "not moved: some messages of {} queues", adopted.incomplete);
             }
         }
         replayed.journal.sync()?;
         if imported > 0 {
             note!(self.logger, "moved to the journal: {imported} messages");
         }
+        self.warn_of_unclaimed(replayed.journal.unclaimed(), &place);
         let Replayed { journal, queues, stored, expired, .. } = replayed;
         self.note_messages(stats, stored, expired, known);
         Ok((queues, journal))
+    }
+
+    fn report_damage(&self, replayed: &Replayed) {
+        let logger = self.logger;
+        for segment in &replayed.missing {
+            warn!(
+                logger,
+                "{} is missing; put it back from a backup, or the messages in it are lost",
+                segment.display()
+            );
+        }
+        for segment in &replayed.emptied {
+            warn!(
+                logger,
+                "{} was cut off or emptied; put it back from a backup, or the messages in it are lost",
+                segment.display()
+            );
+        }
+        for (segment, bytes) in &replayed.damaged {
+            warn!(logger, "{} has {bytes} damaged bytes; messages in them are lost", segment.display());
+        }
+        if replayed.torn > 0 {
+            warn!(logger, "the journal ended with {} bytes of a message that was not accepted yet", replayed.torn);
+        }
+        if replayed.keyless > 0 {
+            warn!(logger, "{} sealed messages are left out, because their keys were destroyed", replayed.keyless);
+        }
     }
 
     pub(super) fn notifications(
@@ -251,12 +313,17 @@ impl Loading<'_> {
         if !place.keeps_notifications {
             return Ok(area);
         }
-        let oldest = self.machine.clock.now().saturating_sub(seconds(self.settings.ntf_ttl()));
+        let now = self.machine.clock.trusted_now();
+        let oldest = now.map(|now| now.saturating_sub(seconds(self.settings.ntf_ttl())));
         let RestoredNotifications { notifiers, stored, expired, torn } =
-            restoration.notifications(Some(oldest), self.skip_warnings)?;
+            restoration.notifications(oldest, self.skip_warnings)?;
+        let mut unknown = 0;
         stats.notifications.expired.add(usize::try_from(expired).unwrap_or(usize::MAX));
         for (notifier, waiting) in notifiers {
-            let Some(queue) = directory.notifier(&notifier) else { continue };
+            let Some(queue) = directory.notifier(&notifier) else {
+                unknown += waiting.len();
+                continue;
+            };
             let service = queue.record().notifier.as_ref().and_then(|notifier| notifier.service);
             for notification in waiting.iter().filter_map(from_stored) {
                 area.notify(notifier, service, notification);
@@ -266,8 +333,27 @@ impl Loading<'_> {
         if torn {
             warn!(self.logger, "not restored: an incomplete last line of the notifications");
         }
+        if unknown > 0 {
+            warn!(self.logger, "not restored: {unknown} notifications of queues that are not in the store log");
+        }
         Ok(area)
     }
+}
+
+fn count(messages: &[(RecipientId, StoredMessage)]) -> UnclaimedCount {
+    let queues: HashSet<_> = messages.iter().map(|(queue, _)| queue).collect();
+    UnclaimedCount { messages: messages.len() as u64, queues: queues.len() as u64 }
+}
+
+/// What the journal files of the reference hold.
+fn count_tree(tree: &ReferenceJournal) -> Result<UnclaimedCount, FileError> {
+    let mut count = UnclaimedCount::default();
+    for queue in tree.queues()? {
+        let messages = tree.messages(&queue)?.messages.len();
+        count.messages += messages as u64;
+        count.queues += u64::from(messages > 0);
+    }
+    Ok(count)
 }
 
 /// Metadata of another length were written by no server; no client could read them.

@@ -6,16 +6,35 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use actix::{AsyncContext, Context, Handler, Message};
+use actix::{ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use slog::warn;
 use smp_config::settings::StoreLogSync;
 use smp_store::store_log::{CompactionDraft, StoreLog, StoreLogError};
 
 use super::StoreLogWriter;
 use crate::faults::{self, FaultPoint};
+use crate::journal_writer::{JournalWriter, SyncJournal};
+use crate::registry::ShardPeers;
 
 /// Between two attempts on a log that cannot be synced.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// The removals of messages of deleted queues. Once the record of a deletion is gone from the log, they are what tells the queue from
+/// an unknown one.
+#[derive(Clone)]
+pub struct Removals {
+    /// Who gives them to the journal.
+    pub shards: Arc<ShardPeers>,
+    /// Who writes them.
+    pub journal: Addr<JournalWriter>,
+}
+
+impl Removals {
+    /// Whether those of all queues whose deletion was in the log before are on disk.
+    async fn are_recorded(self) -> bool {
+        self.shards.settle().await && self.journal.send(SyncJournal).await == Ok(true)
+    }
+}
 
 /// When the log is to be compacted.
 pub(super) struct Compaction {
@@ -25,6 +44,7 @@ pub(super) struct Compaction {
     growth: u64,
     /// One is under way.
     is_running: bool,
+    removals: Option<Removals>,
     /// When one was begun because of a failed sync.
     last_rescue: Option<Instant>,
     /// The log from before the last one. Only one of them is kept for each run: a busy server must not fill its disk with them.
@@ -32,8 +52,13 @@ pub(super) struct Compaction {
 }
 
 impl Compaction {
-    pub(super) fn new(length: u64, growth: u64) -> Self {
-        Self { length, growth, is_running: false, last_rescue: None, backup: None }
+    pub(super) fn new(length: u64, growth: u64, removals: Option<Removals>) -> Self {
+        Self { length, growth, is_running: false, removals, last_rescue: None, backup: None }
+    }
+
+    /// What waited for the journal went with the context.
+    pub(super) fn forget_draft(&mut self) {
+        self.is_running = false;
     }
 
     fn is_due(&self, length: u64) -> bool {
@@ -97,6 +122,25 @@ impl Handler<Drafted> for StoreLogWriter {
     type Result = ();
 
     fn handle(&mut self, Drafted(draft): Drafted, context: &mut Self::Context) {
+        let Some(removals) = self.compaction.removals.clone() else { return self.finish_compaction(draft, context) };
+        let recorded = removals.are_recorded().into_actor(self);
+        context.spawn(recorded.map(move |are_recorded, this, context| {
+            if are_recorded {
+                return this.finish_compaction(draft, context);
+            }
+            this.compaction.is_running = false;
+            this.compaction.length = this.log.lock().as_ref().map_or(0, StoreLog::length);
+            warn!(this.logger, "the store log is not compacted: the journal cannot be written");
+        }));
+    }
+}
+
+impl StoreLogWriter {
+    fn finish_compaction(
+        &mut self,
+        draft: Option<Result<CompactionDraft, StoreLogError>>,
+        context: &mut Context<Self>,
+    ) {
         if !self.pending.is_empty() {
             // No other compaction begins meanwhile: this one is not over yet.
             let _ = self.commit(context);

@@ -42,8 +42,9 @@ use crate::sockets::Transport;
 use crate::state::Place;
 use crate::stats::{PortStats, Stats};
 use crate::stats_collector::{CollectorParts, StatsCollector};
-use crate::store_log_writer::{ShardLog, StoreLogParts, StoreLogWriter};
+use crate::store_log_writer::{Removals, ShardLog, StoreLogParts, StoreLogWriter};
 use crate::supervisor::{ChildReport, Tally};
+use crate::time_keeper::TimeKeeper;
 use crate::web::{Site, Web, WebDoor, WebParts, WebSockets};
 
 /// What many actors are made from.
@@ -55,6 +56,7 @@ pub struct Soil {
     pub peers: Arc<ShardPeers>,
     pub stats: Arc<Stats>,
     pub clock: Clock,
+    pub time: TimeKeeper,
     pub sessions: Arc<Sessions>,
     pub reports: Arc<dyn ChildReport>,
     pub tally: Arc<Tally>,
@@ -140,11 +142,17 @@ impl Soil {
         if has_journal { BodyReader::start(&self.guard("BodyReader"), &self.logger) } else { BodyReader::of_nothing() }
     }
 
-    pub fn store_log(&self, log: StoreLog, arbiter: &ArbiterHandle) -> Addr<StoreLogWriter> {
+    pub fn store_log(
+        &self,
+        log: StoreLog,
+        journal: Option<&Addr<JournalWriter>>,
+        arbiter: &ArbiterHandle,
+    ) -> Addr<StoreLogWriter> {
+        let removals = journal.map(|journal| Removals { shards: Arc::clone(&self.peers), journal: journal.clone() });
         let (depth, guard, logger) =
             (Arc::clone(&self.depths.changes), self.guard("StoreLogWriter"), self.logger.clone());
         let (sync, growth) = (self.settings.store_log.sync, self.settings.limits.store_log_growth);
-        let parts = StoreLogParts { log, sync, growth, depth, guard, logger };
+        let parts = StoreLogParts { log, sync, growth, removals, depth, guard, logger };
         Restarting::start_in_arbiter(arbiter, move |_| StoreLogWriter::new(parts))
     }
 
@@ -199,6 +207,7 @@ impl Soil {
             stats: Arc::clone(&self.stats),
             clock: self.clock.clone(),
             round: Arc::default(),
+            time: self.time.clone(),
             guard: self.guard("Expirer"),
             logger: self.logger.clone(),
         };

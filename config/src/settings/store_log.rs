@@ -78,8 +78,8 @@ pub struct StoreLog {
     pub database: Database,
     /// `restore_messages`: save and restore undelivered messages and notifications; as `enable` unless set.
     pub restore_messages: bool,
-    /// `expire_messages_days`
-    pub message_ttl: Duration,
+    /// `expire_messages_days`; `None`: for ever.
+    pub message_ttl: Option<Duration>,
     /// `expire_messages_on_start` (journal and database only)
     pub expire_messages_on_start: bool,
     /// `expire_messages_on_send`: expire a queue before each message sent to it.
@@ -110,7 +110,7 @@ impl StoreLog {
             storage,
             database: database(section)?,
             restore_messages: section.on_off("restore_messages")?.unwrap_or(enable),
-            message_ttl: period(section, "expire_messages_days", DAY)?.unwrap_or(Duration::from_secs(21 * DAY)),
+            message_ttl: message_ttl(section)?,
             expire_messages_on_start: section.on_off("expire_messages_on_start")?.unwrap_or(true),
             expire_messages_on_send: section.on_off("expire_messages_on_send")?.unwrap_or(true),
             ntf_ttl: period(section, "expire_ntfs_hours", HOUR)?.unwrap_or(Duration::from_secs(24 * HOUR)),
@@ -177,8 +177,23 @@ fn database(section: &Section<'_>) -> Result<Database, SettingError> {
     })
 }
 
+/// Zero is no lifetime: the next start would remove everything.
+fn message_ttl(section: &Section<'_>) -> Result<Option<Duration>, SettingError> {
+    const KEY: &str = "expire_messages_days";
+    match section.text(KEY) {
+        Some("off") => Ok(None),
+        None => Ok(Some(Duration::from_secs(21 * DAY))),
+        Some(_) => period(section, KEY, DAY).map_err(|_| {
+            section.invalid(
+                KEY,
+                &format!("a whole number of days from 1 to {LONGEST_DAYS}, or off: messages never expire"),
+            )
+        }),
+    }
+}
+
 fn period(section: &Section<'_>, key: &'static str, unit: u64) -> Result<Option<Duration>, SettingError> {
-    let count = section.integer(key, 0..=LONGEST_DAYS)?;
+    let count = section.integer(key, 1..=LONGEST_DAYS)?;
     Ok(count.map(|count| Duration::from_secs(count.unsigned_abs() * unit)))
 }
 

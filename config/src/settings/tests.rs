@@ -52,13 +52,25 @@ fn each_kind_of_value_has_its_error() {
             "STORE_LOG",
             "expire_messages_days = 3 weeks",
             "invalid INI setting expire_messages_days: 3 weeks (ini:2, section [STORE_LOG], key expire_messages_days; \
-             allowed: a whole number from 0 to 10000000)",
+             allowed: a whole number of days from 1 to 10000000, or off: messages never expire)",
         ),
         (
             "STORE_LOG",
             "expire_messages_days = -1",
             "invalid INI setting expire_messages_days: -1 (ini:2, section [STORE_LOG], key expire_messages_days; \
-             allowed: a whole number from 0 to 10000000)",
+             allowed: a whole number of days from 1 to 10000000, or off: messages never expire)",
+        ),
+        (
+            "STORE_LOG",
+            "expire_messages_days = 0",
+            "invalid INI setting expire_messages_days: 0 (ini:2, section [STORE_LOG], key expire_messages_days; \
+             allowed: a whole number of days from 1 to 10000000, or off: messages never expire)",
+        ),
+        (
+            "STORE_LOG",
+            "expire_ntfs_hours = 0",
+            "invalid INI setting expire_ntfs_hours: 0 (ini:2, section [STORE_LOG], key expire_ntfs_hours; \
+             allowed: a whole number from 1 to 10000000)",
         ),
         (
             "AUTH",
@@ -228,6 +240,7 @@ fn limits_override_the_older_keys() {
     let new = settings(&format!("{old}[LIMITS]\nmessage_ttl = 60\nntf_ttl = 61"));
     assert_eq!((new.message_ttl(), new.ntf_ttl()), (Some(Duration::from_mins(1)), Duration::from_secs(61)));
     assert_eq!(settings(&format!("{old}[LIMITS]\nmessage_ttl = off")).message_ttl(), None);
+    assert_eq!(settings("[STORE_LOG]\nexpire_messages_days = off").message_ttl(), None);
 }
 
 #[test]

@@ -28,10 +28,4 @@ pub enum ContentError {
         /// What is wrong.
         error: ParseError,
     },
-    /// A message of a queue that is not in the queue log.
-    #[error("the queue of line {line} does not exist; start with --skip-warnings to drop such messages")]
-    UnknownQueue {
-        /// From 1.
-        line: u64,
-    },
 }

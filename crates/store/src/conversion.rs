@@ -8,11 +8,12 @@ use thiserror::Error;
 
 use crate::error::FileError;
 use crate::files::Files;
-use crate::journal::{self, ReplayRules, Replayed};
+use crate::journal::{self, ReplayRules, Replayed, UnclaimedCount};
 use crate::message_queue::MessageQueue;
 use crate::messages_log::{self, RestoreRules};
 use crate::names::JOURNAL;
 use crate::reference_journal::ReferenceJournal;
+use crate::replay::{self, QueueStanding};
 use crate::restoration::{Restoration, RestoreError};
 use crate::state_lock::{LockError, StateLock};
 use crate::store_log::{StoreLog, StoreLogError};
@@ -43,7 +44,7 @@ pub struct Adopted {
     pub expired: u64,
     /// Queues of which something is missing.
     pub incomplete: u64,
-    /// Queues that do not exist any more.
+    /// Queues that the store log does not know. Their messages wait in the journal until it does.
     pub unknown: u64,
 }
 
@@ -56,40 +57,51 @@ pub struct Moved {
     pub queues: usize,
     /// Queues of the reference's journal of which something is missing.
     pub incomplete: u64,
+    /// Messages of queues that the store log does not know, which stay in the journal.
+    pub unclaimed: UnclaimedCount,
 }
 
 /// Moves the messages of the messages log, and of the journal files of the reference, to the journal, where they are sealed if it
 /// encrypts. Both are set aside.
 pub fn import(files: &Arc<dyn Files>, state: &Path, encrypt: bool) -> Result<Moved, ConversionError> {
     let _lock = StateLock::acquire(state)?;
-    let (mut replayed, known) = open(files, state, encrypt)?;
+    let rules = ReplayRules { encrypt, ..ReplayRules::default() };
+    let (mut replayed, log) = open(files, state, rules)?;
+    replayed.record_gone()?;
     let mut restoration = Restoration::begin(Arc::clone(files), state)?;
     let rules = RestoreRules { oldest: None, quota: usize::MAX, skip_warnings: false };
-    let saved = restoration.messages(&rules, |id| is_known(&known, id))?;
-    let mut moved = Moved { messages: 0, queues: 0, incomplete: 0 };
+    let saved = restoration.messages(&rules, |id| log.standing(id) == QueueStanding::Live)?;
+    let mut moved = Moved { messages: 0, queues: 0, incomplete: 0, unclaimed: UnclaimedCount::default() };
     for (queue, messages) in saved.queues {
         moved.messages += replayed.import(queue, messages)?;
     }
+    for (queue, message) in saved.unknown {
+        if log.standing(&queue) == QueueStanding::Unknown {
+            replayed.import_unclaimed(queue, [message])?;
+        }
+    }
     if let Some(tree) = restoration.reference_journal()? {
-        let adopted = adopt(&mut replayed, &tree, None, |id| is_known(&known, id))?;
+        let adopted = adopt(&mut replayed, &tree, None, |id| log.standing(id))?;
         moved.messages += adopted.messages;
         moved.incomplete = adopted.incomplete;
     }
     moved.queues = replayed.queues.len();
+    moved.unclaimed = replayed.journal.unclaimed();
     replayed.journal.close()?;
     restoration.finish()?;
     Ok(moved)
 }
 
-/// Copies the messages of the journal to a new messages log. The journal stays.
-pub fn export(files: &Arc<dyn Files>, state: &Path) -> Result<Moved, ConversionError> {
+/// Copies the messages of the journal to a new messages log, but those that are older than `oldest` (seconds since 1970). The
+/// journal stays.
+pub fn export(files: &Arc<dyn Files>, state: &Path, oldest: Option<i64>) -> Result<Moved, ConversionError> {
     let _lock = StateLock::acquire(state)?;
-    let (Replayed { queues, .. }, _) = open(files, state, false)?;
+    let (Replayed { queues, journal, .. }, _) = open(files, state, ReplayRules { oldest, ..ReplayRules::default() })?;
     let queues: Vec<(RecipientId, MessageQueue)> =
         queues.in_order().map(|(id, messages)| (id, messages.into())).collect();
     let lines = queues.iter().flat_map(|(id, messages)| messages.iter().map(|message| (*id, message)));
     let messages = messages_log::save(Arc::clone(files), state, lines)?;
-    Ok(Moved { messages, queues: queues.len(), incomplete: 0 })
+    Ok(Moved { messages, queues: queues.len(), incomplete: 0, unclaimed: journal.unclaimed() })
 }
 
 /// Adds what the journal files of the reference hold behind what is in ours.
@@ -97,16 +109,21 @@ pub fn adopt(
     replayed: &mut Replayed,
     tree: &ReferenceJournal,
     oldest: Option<i64>,
-    mut known: impl FnMut(&RecipientId) -> bool,
+    mut standing: impl FnMut(&RecipientId) -> QueueStanding,
 ) -> Result<Adopted, FileError> {
     let mut adopted = Adopted::default();
     for queue in tree.queues()? {
-        if !known(&queue.id) {
-            adopted.unknown += 1;
+        let standing = standing(&queue.id);
+        if standing == QueueStanding::Deleted {
             continue;
         }
         let found = tree.messages(&queue)?;
         adopted.incomplete += u64::from(found.incomplete);
+        if standing == QueueStanding::Unknown {
+            adopted.unknown += u64::from(!found.messages.is_empty());
+            replayed.import_unclaimed(queue.id, found.messages)?;
+            continue;
+        }
         let (all, expired) = (found.messages.len(), oldest.unwrap_or(i64::MIN));
         let kept: Vec<_> =
             found.messages.into_iter().filter(|message| message.is_marker() || message.timestamp >= expired).collect();
@@ -116,15 +133,14 @@ pub fn adopt(
     Ok(adopted)
 }
 
-/// The journal and the IDs of all queues, in their order.
-fn open(files: &Arc<dyn Files>, state: &Path, encrypt: bool) -> Result<(Replayed, Vec<RecipientId>), ConversionError> {
+/// The journal, and what the store log says.
+fn open(
+    files: &Arc<dyn Files>,
+    state: &Path,
+    rules: ReplayRules,
+) -> Result<(Replayed, replay::Replayed), ConversionError> {
     let log = StoreLog::read(files.as_ref(), state)?;
-    let known: Vec<_> = log.queues.iter().map(|queue| queue.recipient_id).collect();
-    let rules = ReplayRules { encrypt, ..ReplayRules::default() };
-    let replayed = journal::replay(files, &state.join(JOURNAL), rules, |id| is_known(&known, id))?;
-    Ok((replayed, known))
-}
-
-fn is_known(known: &[RecipientId], id: &RecipientId) -> bool {
-    known.binary_search(id).is_ok()
+    let found = journal::read(files, &state.join(JOURNAL), rules)?;
+    let replayed = found.restore(|| |id: &RecipientId| log.standing(id));
+    Ok((replayed, log))
 }

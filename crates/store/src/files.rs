@@ -12,6 +12,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::SystemTime;
 
 pub(crate) use aside::directory_of;
 pub use aside::{Access, Aside, Destination, Found};
@@ -71,6 +72,10 @@ pub trait Files: Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Whether the file exists.
     fn exists(&self, path: &Path) -> io::Result<bool>;
+    /// When the content of a file was last changed. Nothing is lost where that cannot be told.
+    fn changed_at(&self, path: &Path) -> io::Result<SystemTime> {
+        fs::metadata(path)?.modified()
+    }
     /// Creates a directory, for the owner alone, if it is missing.
     fn create_directory(&self, path: &Path) -> io::Result<()>;
     /// Names in a directory.

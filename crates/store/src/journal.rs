@@ -17,7 +17,9 @@
 mod active;
 mod buckets;
 mod entry;
+mod extent;
 mod format;
+mod gone;
 mod grouping;
 mod import;
 mod index;
@@ -29,6 +31,7 @@ mod replay;
 mod restored;
 mod scan;
 mod segment;
+mod unclaimed;
 mod waiting;
 
 use std::collections::{HashSet, VecDeque};
@@ -44,16 +47,19 @@ pub use removed::RemovedSegment;
 pub use replay::{JournalFound, ReplayRules, Replayed, read, replay};
 pub use restored::{Restored, RestoredQueues};
 pub use segment::Filed;
+pub use unclaimed::UnclaimedCount;
 pub use waiting::Waiting;
 
 use self::active::Active;
 use self::entry::Destination;
+use self::extent::Extent;
 use self::format::{Format, SegmentKey};
 use self::index::Index;
 use self::key_table::{FoundKeys, KeyTable, QueueKey};
 use self::record::{Kind, MAX_SEQUENCE};
 use self::scan::scan;
 use self::segment::{Segment, index_path, segment_path, unreadable_path};
+use self::unclaimed::Unclaimed;
 use crate::append_file::AppendFile;
 use crate::atomic_file::sync_parent;
 use crate::error::FileError;
@@ -92,9 +98,12 @@ pub struct Journal {
     next_segment: u64,
     next_sequence: u64,
     sizes: JournalSizes,
+    extent: Extent,
     keys: KeyTable,
     /// New messages are sealed.
     encrypts: bool,
+    /// Messages of queues that the store log does not know.
+    unclaimed: Unclaimed,
 }
 
 /// A complete segment.
@@ -107,7 +116,7 @@ struct Sealed {
 }
 
 impl Journal {
-    fn new(files: &Arc<dyn Files>, directory: &Path, rules: &ReplayRules, keys: KeyTable) -> Self {
+    fn new(files: &Arc<dyn Files>, directory: &Path, rules: &ReplayRules, keys: KeyTable, extent: Extent) -> Self {
         Self {
             files: Arc::clone(files),
             directory: directory.to_path_buf(),
@@ -116,8 +125,10 @@ impl Journal {
             next_segment: 1,
             next_sequence: 1,
             sizes: rules.sizes,
+            extent,
             keys,
             encrypts: rules.encrypt,
+            unclaimed: Unclaimed::default(),
         }
     }
 
@@ -158,6 +169,12 @@ impl Journal {
             active.file.take_back(start);
             let _ = self.seal();
             return Err(error);
+        }
+        if active.index.len() == 0 {
+            let number = active.segment.number();
+            let first = self.sealed.front().map_or(number, |oldest| oldest.segment.number());
+            // Without that the records are as safe; only nobody misses them if somebody removes them.
+            let _ = self.extent.set(first..number + 1);
         }
         for (_, header, _) in placed.iter().filter(|(_, header, _)| header.kind == Kind::Removal) {
             for sealed in self.sealed.iter_mut().filter(|sealed| !sealed.markers.is_empty()) {
@@ -243,6 +260,7 @@ impl Journal {
         let (number, length) = (oldest.segment.number(), oldest.length);
         let file = self.files.open_append(&segment_path(&self.directory, number)).ok();
         // Its end must not be missing as long as it may be found by a start: the removals of its messages may be there.
+        self.extent.strike_out(number)?;
         if oldest.segment.is_unreadable()? {
             self.set_aside(number)?;
         } else {
@@ -272,6 +290,21 @@ impl Journal {
                 .map(|(offset, header)| Placed { body: Filed::new(&oldest.segment, offset, &header), header })
                 .collect(),
         ))
+    }
+
+    /// Messages of queues that the store log does not know.
+    pub fn unclaimed(&self) -> UnclaimedCount {
+        self.unclaimed.count()
+    }
+
+    /// Whether a record is needed although no queue has its message: that is of a queue that the store log does not know.
+    pub fn is_unclaimed(&mut self, placed: &Placed) -> bool {
+        self.unclaimed.is_place_of_one(placed)
+    }
+
+    /// Such a record was moved.
+    pub fn settle_unclaimed(&mut self, placed: &Placed, place: &Filed) {
+        self.unclaimed.settle(placed, place);
     }
 
     /// What stays of the oldest segment is at the end of the journal now.
@@ -349,7 +382,10 @@ impl Journal {
         let Some(Active { mut file, segment, key, index, puts, markers }) = self.active.take() else { return Ok(()) };
         let (number, length) = (segment.number(), file.length());
         if index.len() == 0 {
-            return self.remove_files(number);
+            self.remove_files(number)?;
+            // Numbers are in a row: one that is left out would be missed.
+            self.next_segment = number;
+            return Ok(());
         }
         let synced = file.sync();
         self.sealed.push_back(Sealed { segment, length, puts, markers });

@@ -8,12 +8,13 @@
 //! | File in the state directory | Module |
 //! |---|---|
 //! | `smp-server-store.log` and its backups | [`store_log`], lines in [`log_record`], their effect in [`replay`] |
-//! | `smp-server-messages.log` | [`messages_log`] |
+//! | `smp-server-messages.log`, `smp-server-messages.unclaimed.log` | [`messages_log`] |
 //! | `smp-server-ntfs.log` | [`ntfs_log`] |
 //! | `smp-server-stats.log` | [`stats_log`] |
 //! | `smp-server-stats.daily.log` | [`daily_csv`] |
 //! | `smp-server-journal/` | [`journal`] |
 //! | `messages/` of the reference | [`reference_journal`], read only |
+//! | `smp-server-time` | [`time_record`] |
 //! | `smp-server.lock` | [`state_lock`] |
 //!
 //! At start [`restoration`] reads the three files of an orderly stop and sets them aside only when all were read.
@@ -43,4 +44,5 @@ pub mod state_lock;
 pub mod stats;
 pub mod stats_log;
 pub mod store_log;
+pub mod time_record;
 mod timestamp;

@@ -34,7 +34,16 @@ pub fn save<M: Borrow<StoredMessage>>(
     directory: &Path,
     messages: impl IntoIterator<Item = (RecipientId, M)>,
 ) -> Result<u64, FileError> {
-    let mut file = AtomicFile::create(files, &directory.join(MESSAGES_LOG))?;
+    write(files, &directory.join(MESSAGES_LOG), messages)
+}
+
+/// The same with a file of another name.
+pub fn write<M: Borrow<StoredMessage>>(
+    files: Arc<dyn Files>,
+    path: &Path,
+    messages: impl IntoIterator<Item = (RecipientId, M)>,
+) -> Result<u64, FileError> {
+    let mut file = AtomicFile::create(files, path)?;
     let mut count = 0;
     for (queue, message) in messages {
         let mut written = Ok(());

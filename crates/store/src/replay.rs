@@ -13,6 +13,9 @@ mod summary;
 use std::io::{self, BufRead};
 use std::{panic, thread};
 
+use hashbrown::HashSet;
+use smp_protocol::id::RecipientId;
+
 pub use queues::StoredQueues;
 pub use summary::{Problem, ReplaySummary, Severity};
 
@@ -25,6 +28,17 @@ use crate::record::{QueueRecord, ServiceRecord};
 /// More threads would wait for each other: applying takes a third of the time.
 const MOST_THREADS: usize = 4;
 
+/// What a log says about a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueStanding {
+    /// There is such a queue.
+    Live,
+    /// A record says that it was deleted.
+    Deleted,
+    /// Nothing, which is not the same: the log may be the wrong one, or damaged.
+    Unknown,
+}
+
 /// What a log says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Replayed {
@@ -32,10 +46,31 @@ pub struct Replayed {
     pub queues: Vec<QueueRecord>,
     /// Services, in the order of their IDs.
     pub services: Vec<ServiceRecord>,
+    /// Queues that a record deletes. Of those that are neither here nor live the log knows nothing: their lines may be damaged
+    /// or missing.
+    pub deleted: HashSet<RecipientId>,
     /// Counts and problems.
     pub summary: ReplaySummary,
     /// Compacting the log would neither make it shorter nor put its lines in order.
     pub is_compact: bool,
+}
+
+impl Replayed {
+    /// What it says about a queue.
+    pub fn standing(&self, id: &RecipientId) -> QueueStanding {
+        if self.queues.binary_search_by_key(id, |queue| queue.recipient_id).is_ok() {
+            QueueStanding::Live
+        } else if self.deleted.contains(id) {
+            QueueStanding::Deleted
+        } else {
+            QueueStanding::Unknown
+        }
+    }
+
+    /// Whether it says of no queue that there is or was one.
+    pub fn is_empty(&self) -> bool {
+        self.queues.is_empty() && self.deleted.is_empty()
+    }
 }
 
 /// Replays a log. `rejected` gets every line that does not parse, except a torn last one.

@@ -19,8 +19,12 @@ use crate::atomic_file::{AtomicFile, recover, remove_leftovers, sync_parent, wit
 use crate::content_error::ContentError;
 use crate::error::FileError;
 use crate::files::Files;
+use crate::message_queue::StoredMessage;
 use crate::messages_log::{self, RestoreRules, RestoredMessages};
-use crate::names::{BACKUP, MESSAGES_LOG, METRICS, NTFS_LOG, REFERENCE_JOURNAL, SETTING_ASIDE, STATS_LOG, STORE_LOG};
+use crate::names::{
+    BACKUP, MESSAGES_LOG, MESSAGES_UNCLAIMED, METRICS, NTFS_LOG, REFERENCE_JOURNAL, SETTING_ASIDE, STATS_LOG,
+    STORE_LOG, TIME,
+};
 use crate::ntfs_log::{self, RestoredNotifications};
 use crate::reference_journal::ReferenceJournal;
 use crate::stats::StatsSnapshot;
@@ -48,22 +52,23 @@ pub struct Restoration {
     directory: PathBuf,
     read: Vec<&'static str>,
     recovered: Vec<PathBuf>,
+    unclaimed: Vec<(RecipientId, StoredMessage)>,
 }
 
 impl Restoration {
     /// Puts everything in its place if the previous start died while it was setting files aside, or a server while it was
     /// replacing them.
     pub fn begin(files: Arc<dyn Files>, directory: &Path) -> Result<Self, RestoreError> {
-        for name in [MESSAGES_LOG, NTFS_LOG, STATS_LOG, SETTING_ASIDE] {
+        for name in [MESSAGES_UNCLAIMED, MESSAGES_LOG, NTFS_LOG, STATS_LOG, SETTING_ASIDE] {
             let path = directory.join(name);
             recover(files.as_ref(), &path)?;
             remove_leftovers(files.as_ref(), &path)?;
         }
-        for name in [STORE_LOG, METRICS] {
+        for name in [STORE_LOG, METRICS, TIME] {
             remove_leftovers(files.as_ref(), &directory.join(name))?;
         }
         let recovered = take_back(&files, directory)?;
-        Ok(Self { files, directory: directory.to_path_buf(), read: Vec::new(), recovered })
+        Ok(Self { files, directory: directory.to_path_buf(), read: Vec::new(), recovered, unclaimed: Vec::new() })
     }
 
     /// Files that were taken back from their `.bak`.
@@ -82,13 +87,28 @@ impl Restoration {
         Ok(stranded.then_some(backup))
     }
 
-    /// Messages; `known` tells which queues there are. No file: nothing.
+    /// Messages, those of earlier starts that did not know their queues among them; `known` tells which queues there are. No
+    /// file: nothing.
     pub fn messages(
         &mut self,
         rules: &RestoreRules,
-        known: impl FnMut(&RecipientId) -> bool,
+        mut known: impl FnMut(&RecipientId) -> bool,
     ) -> Result<RestoredMessages, RestoreError> {
-        self.restore(MESSAGES_LOG, |reader| messages_log::restore(reader, rules, known))
+        let mut restored = RestoredMessages::default();
+        for name in [MESSAGES_UNCLAIMED, MESSAGES_LOG] {
+            self.restore(name, |reader| restored.read(reader, rules, &mut known))?;
+        }
+        Ok(restored)
+    }
+
+    /// Messages of unknown queues. They are kept in a file of their own until a start knows their queues.
+    pub fn set_aside(&mut self, unclaimed: Vec<(RecipientId, StoredMessage)>) {
+        self.unclaimed = unclaimed;
+    }
+
+    /// Where that is.
+    pub fn unclaimed_path(&self) -> PathBuf {
+        self.directory.join(MESSAGES_UNCLAIMED)
     }
 
     /// The journal files of the reference, if there are any. They are set aside with the rest.
@@ -132,6 +152,14 @@ impl Restoration {
         }
         let files = self.files.as_ref();
         let list = self.directory.join(SETTING_ASIDE);
+        let unclaimed = self.unclaimed_path();
+        if self.read.contains(&MESSAGES_UNCLAIMED) {
+            // A backup that is there while the list is is one of this time.
+            let backup = with_suffix(&place(files, &self.directory, MESSAGES_UNCLAIMED)?, BACKUP);
+            if exists(files, &backup)? {
+                files.remove(&backup).map_err(FileError::on("remove", &backup))?;
+            }
+        }
         let mut lines: Vec<_> = self.read.iter().map(|name| (*name).to_owned()).collect();
         write_list(&self.files, &list, &lines)?;
         for name in &self.read {
@@ -146,6 +174,9 @@ impl Restoration {
                 }
                 renamed => renamed.map_err(FileError::on("rename", &path))?,
             }
+        }
+        if !self.unclaimed.is_empty() {
+            messages_log::write(Arc::clone(&self.files), &unclaimed, self.unclaimed)?;
         }
         Ok(remove_list(files, &list)?)
     }
@@ -198,14 +229,16 @@ fn take_back(shared: &Arc<dyn Files>, directory: &Path) -> Result<Vec<PathBuf>, 
     let mut file = files.open(&list).map_err(FileError::on("read", &list))?;
     file.read_to_end(&mut names).map_err(FileError::on("read", &list))?;
     let mut recovered = Vec::new();
-    for name in [MESSAGES_LOG, REFERENCE_JOURNAL, NTFS_LOG, STATS_LOG] {
+    for name in [MESSAGES_UNCLAIMED, MESSAGES_LOG, REFERENCE_JOURNAL, NTFS_LOG, STATS_LOG] {
         let path = place(files, directory, name)?;
         let backup = with_suffix(&path, BACKUP);
         let is_listed = |wanted: &str| names.split(|&b| b == b'\n').any(|line| line == wanted.as_bytes());
+        // What was written in place of the unclaimed messages is less than they were.
+        let is_free = name == MESSAGES_UNCLAIMED || !exists(files, &path)?;
         if is_listed(&copied(name)) {
             copy(shared, &backup, &path)?;
             recovered.push(path);
-        } else if is_listed(name) && !exists(files, &path)? && exists(files, &backup)? {
+        } else if is_listed(name) && is_free && exists(files, &backup)? {
             files.rename(&backup, &path).map_err(FileError::on("rename", &backup))?;
             recovered.push(path);
         }

@@ -21,7 +21,8 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 
-pub use open::{Damage, OpenReport, Opened};
+pub use backups::newest as newest_backup;
+pub use open::{Damage, Loaded, OpenReport, Opened};
 pub use while_open::{CompactionDraft, CompactionPlan};
 
 use crate::append_file::AppendFile;

@@ -9,10 +9,12 @@ use smp_store::files::faulty::{Fault, FaultyFiles, Operation};
 use smp_store::files::simulated::SimulatedDisk;
 use smp_store::files::{Files, RealFiles};
 use smp_store::journal::{
-    Entry, Filed, Journal, JournalSizes, Placed, RemovedSegment, ReplayRules, Replayed, RestoredQueues, replay,
+    Entry, Filed, Journal, JournalSizes, Placed, RemovedSegment, ReplayRules, Replayed, RestoredQueues, UnclaimedCount,
+    read, replay,
 };
 use smp_store::message_body::MessageBody;
 use smp_store::message_queue::{MessageQueue, StoredContent, StoredMessage};
+use smp_store::replay::QueueStanding;
 
 const RULES: ReplayRules =
     ReplayRules { oldest: None, sizes: JournalSizes { segment: 2_000, tolerated: 8_000, piece: 300 }, encrypt: false };
@@ -120,17 +122,94 @@ fn what_was_put_and_not_removed_is_there() {
 }
 
 #[test]
-fn expired_messages_and_those_of_unknown_queues_are_dropped() {
+fn what_expired_or_was_deleted_is_gone_and_what_is_unknown_is_not() {
     let (directory, files) = real();
     let mut journal = open(&files, directory.path()).journal;
-    for n in 1..=10 {
-        put(&mut journal, n % 2, &message(n));
+    for n in 1..=12 {
+        put(&mut journal, n % 3, &message(n));
     }
+    put(&mut journal, 2, &marker(13));
     drop(journal);
+    let standing = |id: &RecipientId| match id.as_bytes()[0] {
+        1 => QueueStanding::Live,
+        2 => QueueStanding::Deleted,
+        _ => QueueStanding::Unknown,
+    };
     let rules = ReplayRules { oldest: Some(5), ..RULES };
-    let replayed = replay(&files, directory.path(), rules, |id| *id == queue(1)).unwrap();
-    assert_eq!((replayed.stored, replayed.expired), (3, 2));
-    assert_eq!(contents(&made(replayed.queues))[&[1; 24]], [5, 7, 9].map(message));
+    let unknown = UnclaimedCount { messages: 4, queues: 1 };
+    for (expired, left) in [(2, [7, 10]), (0, [7, 10])] {
+        let mut replayed = read(&files, directory.path(), rules).unwrap().restore(|| standing);
+        assert_eq!((replayed.stored, replayed.expired, replayed.journal.unclaimed()), (2, expired, unknown));
+        replayed.record_gone().unwrap();
+        reclaim(&mut replayed.journal);
+        assert_eq!(contents(&made(replayed.queues))[&[1; 24]], left.map(message));
+    }
+    // Nothing brings them back: neither a longer life, nor a store log that knows all queues.
+    let found = contents(&made(open(&files, directory.path()).queues));
+    assert_eq!(
+        found,
+        BTreeMap::from([([0; 24], [3, 6, 9, 12].map(message).into()), ([1; 24], [7, 10].map(message).into())])
+    );
+}
+
+/// What is set aside neither goes with its segment nor keeps dead ones alive.
+#[test]
+fn messages_of_unknown_queues_are_moved_like_others() {
+    let (directory, files) = real();
+    let mut journal = open(&files, directory.path()).journal;
+    let old: Vec<_> = [1, 2].iter().map(|n| put(&mut journal, 9, &message(*n))).collect();
+    put(&mut journal, 9, &marker(3));
+    for n in 10..=90 {
+        put(&mut journal, 1, &message(n));
+        remove(&mut journal, 1, n);
+    }
+    drop((old, journal));
+    let mut journal = replay(&files, directory.path(), RULES, |id| *id == queue(1)).unwrap().journal;
+    let length = journal.length();
+    let sparse = journal.sparse_segment().unwrap().expect("more than half is dead");
+    let mine: Vec<&Placed> = sparse.iter().filter(|placed| journal.is_unclaimed(placed)).collect();
+    assert_eq!(mine.len(), 3);
+    let bodies: Vec<_> = mine.iter().map(|placed| placed.body.read_stored().unwrap()).collect();
+    let entries: Vec<_> = mine.iter().zip(&bodies).map(|(placed, body)| Entry::Move(placed, body)).collect();
+    let places = journal.commit(&entries, true).unwrap();
+    for (placed, place) in mine.iter().zip(places) {
+        if let Some(place) = place {
+            journal.settle_unclaimed(placed, &place);
+        }
+    }
+    drop(sparse);
+    journal.moved();
+    assert!(reclaim(&mut journal) > 0);
+    assert!(journal.length() < length / 2);
+    drop(journal);
+    let found = contents(&made(open(&files, directory.path()).queues));
+    assert_eq!(found, BTreeMap::from([([9; 24], vec![message(1), message(2), marker(3)])]));
+}
+
+#[test]
+fn segments_that_were_removed_or_emptied_are_missed() {
+    let (directory, files) = real();
+    let mut journal = open(&files, directory.path()).journal;
+    let _places: Vec<_> = (1..=60).map(|n| put(&mut journal, 1, &message(n))).collect();
+    drop(journal);
+    let replayed = open(&files, directory.path());
+    assert_eq!((replayed.missing.len(), replayed.emptied.len()), (0, 0));
+    drop(replayed);
+    let path = |n: usize| directory.path().join(format!("{n:016}.segment"));
+    let last = segments(directory.path());
+    assert!(last > 4);
+    for removed in [1, 3, last] {
+        std::fs::rename(path(removed), directory.path().join("elsewhere")).unwrap();
+        let replayed = open(&files, directory.path());
+        assert_eq!((replayed.missing, replayed.emptied.len()), (vec![path(removed)], 0));
+        std::fs::rename(directory.path().join("elsewhere"), path(removed)).unwrap();
+        let content = std::fs::read(path(removed)).unwrap();
+        std::fs::write(path(removed), "").unwrap();
+        let replayed = open(&files, directory.path());
+        assert_eq!((replayed.missing.len(), replayed.emptied), (0, vec![path(removed)]));
+        std::fs::write(path(removed), content).unwrap();
+    }
+    assert_eq!(open(&files, directory.path()).stored, 60, "they are put back");
 }
 
 #[test]

@@ -184,7 +184,8 @@ impl Life<'_> {
 /// Compares what is found with the model.
 fn check(disk: &SimulatedDisk, model: &Model, seed: u64) -> BTreeSet<u32> {
     let files: Arc<dyn Files> = Arc::new(disk.clone());
-    let Replayed { queues, .. } = replay(&files, directory(), rules(seed), |_| true).unwrap();
+    let Replayed { queues, missing, emptied, .. } = replay(&files, directory(), rules(seed), |_| true).unwrap();
+    assert!(missing.is_empty() && emptied.is_empty(), "seed {seed}: nobody has removed a segment");
     let mut found = BTreeSet::new();
     for (id, messages) in queues.in_order() {
         let queue = MessageQueue::from(messages);

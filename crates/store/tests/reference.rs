@@ -258,7 +258,7 @@ fn journal_files_of_the_reference_are_adopted_and_exported() {
     assert!(!state.path().join("messages").exists() && state.path().join("messages.bak").is_dir());
 
     // From the journal, after a whole life of it.
-    let exported = conversion::export(&files(), state.path()).unwrap();
+    let exported = conversion::export(&files(), state.path(), None).unwrap();
     assert_eq!((exported.messages, exported.queues), (moved.messages, moved.queues));
     let restored = Restoration::begin(files(), state.path()).unwrap().messages(&RULES, |_| true).unwrap();
     let mut found = 0;

@@ -19,8 +19,6 @@ pub(super) struct QueueFound {
     pub(super) waiting: Waiting,
     /// Messages among that, without markers.
     pub(super) stored: u32,
-    /// Messages that are too old.
-    pub(super) expired: u32,
     /// Messages whose keys do not exist any more.
     pub(super) keyless: u32,
 }
@@ -30,15 +28,27 @@ impl QueueFound {
     pub(super) fn markers(&self) -> impl Iterator<Item = (usize, MessageId)> {
         // Nearly always there are none, and the records need not be looked at.
         let number = self.waiting.len().saturating_sub(self.stored as usize);
-        let markers = self.waiting.records().filter(|found| found.header.kind == Kind::QuotaMarker);
-        markers.take(number).map(|found| (found.segment as usize, found.header.message))
+        self.waiting.markers().take(number)
     }
+}
+
+/// Messages of a queue that are apart from the others.
+pub(super) struct QueueMessages {
+    pub(super) queue: RecipientId,
+    pub(super) messages: Waiting,
+}
+
+/// The queues of a bucket, in the order of their IDs.
+pub(super) struct BucketFound {
+    pub(super) queues: Vec<QueueFound>,
+    /// Messages that are too old, by queues.
+    pub(super) expired: Vec<QueueMessages>,
 }
 
 /// By what messages are kept or dropped.
 #[derive(Clone, Copy)]
 pub(super) struct Keeping<'a> {
-    /// Seconds since 1970; older ones are dropped.
+    /// Seconds since 1970; older ones are expired.
     pub(super) oldest: Option<i64>,
     pub(super) keys: &'a FoundKeys,
 }
@@ -52,12 +62,8 @@ struct Rank {
     number: u32,
 }
 
-/// The queues of a bucket, in the order of their IDs. `records` are those of the bucket, as several threads found them.
-pub(super) fn queues(
-    records: Vec<Vec<Found>>,
-    segments: &Arc<[Arc<Segment>]>,
-    keeping: Keeping<'_>,
-) -> Vec<QueueFound> {
+/// The queues of a bucket. `records` are those of the bucket, as several threads found them.
+pub(super) fn queues(records: Vec<Vec<Found>>, segments: &Arc<[Arc<Segment>]>, keeping: Keeping<'_>) -> BucketFound {
     let mut backlog = Backlog { segments: Arc::clone(segments), records, places: Vec::new() };
     let mut ranks = ranks(&backlog);
     let (mut tallies, mut places) = (Vec::new(), Vec::with_capacity(ranks.len()));
@@ -77,7 +83,12 @@ pub(super) fn queues(
     backlog.forget_what_is_gone();
     backlog.hold_segments();
     let backlog = Arc::new(backlog);
-    tallies.into_iter().map(|tally| tally.with_messages(&backlog)).collect()
+    let mut found = BucketFound { queues: Vec::with_capacity(tallies.len()), expired: Vec::new() };
+    for tally in tallies {
+        found.expired.extend(tally.expired(&backlog));
+        found.queues.push(tally.with_messages(&backlog));
+    }
+    found
 }
 
 /// The records by the first 8 bytes of the ID of their queue, and then by sequence number.
@@ -129,13 +140,14 @@ impl Rank {
 struct Tally {
     queue: RecipientId,
     places: Range<u32>,
+    /// Those that are too old follow.
+    expired: Range<u32>,
     stored: u32,
-    expired: u32,
     keyless: u32,
 }
 
 impl Tally {
-    /// Counts the records of a queue, and adds those that wait to `places`.
+    /// Counts the records of a queue, and adds those that were not taken out to `places`.
     fn new(
         queue: RecipientId,
         ranks: &[Rank],
@@ -147,35 +159,40 @@ impl Tally {
         let removals = headers().filter(|(_, header)| header.kind == Kind::Removal);
         let removed: HashSet<MessageId> = removals.map(|(_, header)| header.message).collect();
         let start = end_of(places);
-        let mut tally = Self { queue, places: start..start, stored: 0, expired: 0, keyless: 0 };
-        let mut last = None;
+        let mut tally = Self { queue, places: start..start, expired: start..start, stored: 0, keyless: 0 };
+        let (mut last, mut expired) = (None, Vec::new());
         for (rank, header) in headers() {
             if header.kind == Kind::Removal || removed.contains(&header.message) {
                 continue;
-            }
-            if matches!(header.kind, Kind::Message { .. }) {
-                let expired = keeping.oldest.is_some_and(|oldest| header.timestamp < oldest);
-                let keyless = !expired && header.sealed && key_of(header, keeping.keys).is_none();
-                tally.expired += u32::from(expired);
-                tally.keyless += u32::from(keyless);
-                if expired || keyless {
-                    continue;
-                }
             }
             // A record that was being moved when the process ended is there twice.
             if last.replace(header.sequence) == Some(header.sequence) {
                 continue;
             }
-            tally.stored += u32::from(header.kind != Kind::QuotaMarker);
-            places.push(rank.place());
+            let is_message = matches!(header.kind, Kind::Message { .. });
+            if is_message && keeping.oldest.is_some_and(|oldest| header.timestamp < oldest) {
+                expired.push(rank.place());
+            } else if header.sealed && key_of(header, keeping.keys).is_none() {
+                tally.keyless += 1;
+            } else {
+                tally.stored += u32::from(is_message);
+                places.push(rank.place());
+            }
         }
         tally.places.end = end_of(places);
+        places.append(&mut expired);
+        tally.expired = tally.places.end..end_of(places);
         tally
     }
 
+    fn expired(&self, backlog: &Arc<Backlog>) -> Option<QueueMessages> {
+        let messages = || Waiting::new(backlog, self.expired.clone());
+        (!self.expired.is_empty()).then(|| QueueMessages { queue: self.queue, messages: messages() })
+    }
+
     fn with_messages(self, backlog: &Arc<Backlog>) -> QueueFound {
-        let Self { queue, places, stored, expired, keyless } = self;
-        QueueFound { queue, waiting: Waiting::new(backlog, places), stored, expired, keyless }
+        let Self { queue, places, stored, keyless, .. } = self;
+        QueueFound { queue, waiting: Waiting::new(backlog, places), stored, keyless }
     }
 }
 
@@ -242,7 +259,7 @@ mod tests {
             let sequence = of.waiting.records().map(|found| found.header.message.as_bytes()[0]).collect::<Vec<_>>();
             (*of.queue.as_bytes(), sequence)
         };
-        let found: Vec<_> = queues.iter().map(messages).collect();
+        let found: Vec<_> = queues.queues.iter().map(messages).collect();
         assert_eq!(found, [(queue(1), vec![1, 3, 6]), (queue(2), vec![2, 5, 7])]);
     }
 
@@ -252,7 +269,7 @@ mod tests {
         let removals: Vec<_> = (1..=8).map(|n| found([1; 24], 10, Kind::Removal, n)).collect();
         let keeping = Keeping { oldest: None, keys: &FoundKeys::new() };
         let queues = queues(vec![removals, records], &Arc::default(), keeping);
-        let [QueueFound { waiting, .. }] = &queues[..] else { panic!("one queue was expected") };
+        let [QueueFound { waiting, .. }] = &queues.queues[..] else { panic!("one queue was expected") };
         assert_eq!(waiting.records().map(|found| found.header.sequence).collect::<Vec<_>>(), [9]);
     }
 }

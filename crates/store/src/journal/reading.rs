@@ -27,6 +27,10 @@ pub(super) struct ReadSegment {
     pub(super) damaged: u64,
     /// Bytes of a write that did not end.
     pub(super) torn: u64,
+    /// It had no index, and no record was found.
+    pub(super) is_blank: bool,
+    /// Messages of its index that the file does not hold any more.
+    pub(super) cut_off: usize,
 }
 
 /// Reads the segments with these numbers. Returns them in their order, and their records as each thread found them.
@@ -78,7 +82,7 @@ fn read_segment(
     index: &mut Index,
 ) -> Result<ReadSegment, FileError> {
     let segment = Arc::new(Segment::open(files.as_ref(), directory, number)?);
-    let (mut damaged, mut torn) = (0, 0);
+    let (mut damaged, mut torn, mut is_blank) = (0, 0, false);
     if !index.load(files.as_ref(), directory, &segment)? {
         // What a killed process wrote may be in the memory of the system only: from now on it counts as safe.
         let path = segment_path(directory, number);
@@ -88,10 +92,11 @@ fn read_segment(
         if let Some(format) = segment.format() {
             found.index.save(files, directory, number, format)?;
         }
+        is_blank = found.index.len() == 0;
         (*index, damaged, torn) = (found.index, found.damaged, found.torn);
     }
     let length = segment.length()?;
-    Ok(ReadSegment { segment, length, puts: 0, next_sequence: 0, damaged, torn })
+    Ok(ReadSegment { segment, length, puts: 0, next_sequence: 0, damaged, torn, is_blank, cut_off: 0 })
 }
 
 impl ReadSegment {
@@ -99,10 +104,16 @@ impl ReadSegment {
     fn look_through(&mut self, position: usize, index: &Index, buckets: &mut Buckets) {
         let position = u32::try_from(position).unwrap_or(u32::MAX);
         let segment = Arc::clone(&self.segment);
-        for (offset, header) in segment.format().into_iter().flat_map(|format| index.iter(format)) {
+        let Some(format) = segment.format() else { return };
+        for (offset, header) in index.iter(format) {
             // Numbers are bounded when headers are read.
             self.next_sequence = self.next_sequence.max(header.sequence.saturating_add(1));
-            self.puts += usize::from(matches!(header.kind, Kind::Message { .. }));
+            let is_message = matches!(header.kind, Kind::Message { .. });
+            if is_message && u64::from(offset).saturating_add(format.record_length(&header)) > self.length {
+                self.cut_off += 1;
+                continue;
+            }
+            self.puts += usize::from(is_message);
             buckets.add(Found { header, offset, segment: position });
         }
     }

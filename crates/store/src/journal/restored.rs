@@ -18,6 +18,27 @@ pub enum Restored {
     Waiting(Waiting),
 }
 
+impl Restored {
+    /// Number of messages, a marker included.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Made(messages) => messages.len(),
+            Self::Waiting(waiting) => waiting.len(),
+        }
+    }
+
+    /// The messages, made if they are not yet.
+    pub(super) fn made(&mut self) -> &mut MessageQueue {
+        if let Self::Waiting(waiting) = self {
+            *self = Self::Made(waiting.take().into());
+        }
+        match self {
+            Self::Made(messages) => messages,
+            Self::Waiting(_) => unreachable!("it was made above"),
+        }
+    }
+}
+
 impl From<Restored> for MessageQueue {
     fn from(restored: Restored) -> Self {
         match restored {

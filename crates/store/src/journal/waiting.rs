@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
+use smp_protocol::id::MessageId;
+
 use super::buckets::Found;
 use super::key_table::{FoundKeys, QueueKey};
 use super::record::{Header, Kind};
@@ -73,6 +75,12 @@ impl Waiting {
 
     pub(super) fn records(&self) -> impl Iterator<Item = &Found> {
         self.backlog.places[self.indices()].iter().map(|place| self.backlog.record(*place))
+    }
+
+    /// Markers, each with the place of its segment among all.
+    pub(super) fn markers(&self) -> impl Iterator<Item = (usize, MessageId)> {
+        let markers = self.records().filter(|found| found.header.kind == Kind::QuotaMarker);
+        markers.map(|found| (found.segment as usize, found.header.message))
     }
 
     /// The segment of each message that has a body.

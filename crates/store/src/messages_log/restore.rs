@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
 
-use smp_protocol::id::RecipientId;
+use smp_protocol::id::{MessageId, RecipientId};
 
 use super::parse_line;
 use crate::content_error::ContentError;
@@ -17,7 +17,7 @@ pub struct RestoreRules {
     pub oldest: Option<i64>,
     /// Most messages of one queue.
     pub quota: usize,
-    /// Go on after messages of unknown queues and a torn last line.
+    /// Go on after a torn last line.
     pub skip_warnings: bool,
 }
 
@@ -32,8 +32,8 @@ pub struct RestoredMessages {
     pub expired: u64,
     /// Messages that did not fit their queue.
     pub over_quota: u64,
-    /// Messages and markers of unknown queues.
-    pub unknown: u64,
+    /// Messages and markers of unknown queues, which do not expire.
+    pub unknown: Vec<(RecipientId, StoredMessage)>,
     /// The last line was torn and ignored.
     pub torn: bool,
 }
@@ -42,36 +42,54 @@ pub struct RestoredMessages {
 pub fn restore(
     reader: impl BufRead,
     rules: &RestoreRules,
-    mut known: impl FnMut(&RecipientId) -> bool,
+    known: impl FnMut(&RecipientId) -> bool,
 ) -> Result<RestoredMessages, ContentError> {
     let mut restored = RestoredMessages::default();
-    let mut marked = HashSet::new();
-    let mut lines = Lines::new(reader);
-    while let Some(line) = lines.next()? {
-        let number = line.number;
-        match parse_line(line.content) {
-            Ok((queue, message)) if known(&queue) => {
-                if message.is_marker() {
-                    marked.insert(queue);
-                }
-                restored.add(queue, message, rules);
-            }
-            Ok(_) if rules.skip_warnings => restored.unknown += 1,
-            Ok(_) => return Err(ContentError::UnknownQueue { line: number }),
-            Err(error) if !lines.at_end()? => return Err(ContentError::Line { line: number, error }),
-            Err(_) if rules.skip_warnings => restored.torn = true,
-            Err(error) => return Err(ContentError::Torn { line: number, error }),
-        }
-    }
-    for queue in marked {
-        if let Some(messages) = restored.queues.get_mut(&queue) {
-            messages.close();
-        }
-    }
+    restored.read(reader, rules, known)?;
     Ok(restored)
 }
 
 impl RestoredMessages {
+    /// Adds what another file says. Messages that are here already are left out.
+    pub fn read(
+        &mut self,
+        reader: impl BufRead,
+        rules: &RestoreRules,
+        mut known: impl FnMut(&RecipientId) -> bool,
+    ) -> Result<(), ContentError> {
+        let here = self.ids();
+        let mut marked = HashSet::new();
+        let mut lines = Lines::new(reader);
+        while let Some(line) = lines.next()? {
+            let number = line.number;
+            match parse_line(line.content) {
+                Ok((queue, message)) if here.contains(&(queue, message.id)) => {}
+                Ok((queue, message)) if known(&queue) => {
+                    if message.is_marker() {
+                        marked.insert(queue);
+                    }
+                    self.add(queue, message, rules);
+                }
+                Ok(unknown) => self.unknown.push(unknown),
+                Err(error) if !lines.at_end()? => return Err(ContentError::Line { line: number, error }),
+                Err(_) if rules.skip_warnings => self.torn = true,
+                Err(error) => return Err(ContentError::Torn { line: number, error }),
+            }
+        }
+        for queue in marked {
+            if let Some(messages) = self.queues.get_mut(&queue) {
+                messages.close();
+            }
+        }
+        Ok(())
+    }
+
+    fn ids(&self) -> HashSet<(RecipientId, MessageId)> {
+        let known =
+            self.queues.iter().flat_map(|(queue, messages)| messages.iter().map(|message| (*queue, message.id)));
+        known.chain(self.unknown.iter().map(|(queue, message)| (*queue, message.id))).collect()
+    }
+
     fn add(&mut self, queue: RecipientId, message: StoredMessage, rules: &RestoreRules) {
         if message.is_marker() {
             self.queues.entry(queue).or_default().restore_marker(message, rules.quota);
@@ -148,14 +166,23 @@ mod tests {
     }
 
     #[test]
-    fn unknown_queues_need_permission() {
-        let saved = file(&[(1, message(1)), (2, message(2)), (1, message(3))]);
+    fn messages_of_unknown_queues_are_kept_apart_and_do_not_expire() {
+        let saved = file(&[(1, message(3)), (2, message(2)), (1, message(4))]);
         let known = |queue: &RecipientId| *queue == queue_id(1);
-        let error = restore(&saved[..], &RULES, known).unwrap_err().to_string();
-        assert!(error.contains("line 2") && error.contains("--skip-warnings"), "{error}");
-        let restored = restore(&saved[..], &RestoreRules { skip_warnings: true, ..RULES }, known).unwrap();
-        assert_eq!(messages(&restored, 1), [message(1), message(3)]);
-        assert_eq!(restored.unknown, 1);
+        let restored = restore(&saved[..], &RestoreRules { oldest: Some(3), ..RULES }, known).unwrap();
+        assert_eq!(messages(&restored, 1), [message(3), message(4)]);
+        assert_eq!((restored.unknown, restored.expired), (vec![(queue_id(2), message(2))], 0));
+    }
+
+    #[test]
+    fn what_is_in_two_files_is_restored_once() {
+        let (first, second) =
+            (file(&[(1, message(1)), (2, message(2))]), file(&[(1, message(1)), (2, message(2)), (1, message(3))]));
+        let known = |queue: &RecipientId| *queue == queue_id(1);
+        let mut restored = restore(&first[..], &RULES, known).unwrap();
+        restored.read(&second[..], &RULES, known).unwrap();
+        assert_eq!((messages(&restored, 1), restored.stored), (vec![message(1), message(3)], 2));
+        assert_eq!(restored.unknown, [(queue_id(2), message(2))]);
     }
 
     #[test]

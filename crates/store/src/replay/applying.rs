@@ -40,13 +40,14 @@ impl<R: FnMut(&[u8])> Applied<R> {
 
     /// What the whole log says.
     pub(super) fn into_replayed(self) -> Replayed {
-        let Self { queues, mut summary, odd_ends, .. } = self;
+        let Self { mut queues, mut summary, odd_ends, .. } = self;
         let in_order = queues.are_in_order();
         summary.created = count(queues.created());
+        let deleted = queues.take_deleted();
         let (queues, services) = queues.into_sorted();
         (summary.queues, summary.services) = (count(queues.len()), count(services.len()));
         let compacted = services.len() + queues.iter().map(QueueRecord::compacted_lines).sum::<usize>();
         let is_compact = in_order && !odd_ends && summary.lines == count(compacted);
-        Replayed { queues, services, summary, is_compact }
+        Replayed { queues, services, deleted, summary, is_compact }
     }
 }

@@ -22,6 +22,8 @@ pub struct StoredQueues {
     senders: Places,
     /// The recipient IDs of deleted queues stay taken.
     deleted: HashSet<RecipientId>,
+    /// Deleted without having been created: the line that made them is damaged or missing.
+    deleted_unseen: HashSet<RecipientId>,
     notifiers: HashSet<NotifierId>,
     links: HashSet<LinkId>,
     services: BTreeMap<ServiceId, ServiceRecord>,
@@ -59,6 +61,13 @@ impl StoredQueues {
         !self.out_of_order
     }
 
+    /// Takes the IDs of all queues that a record deletes and no later one makes.
+    pub fn take_deleted(&mut self) -> HashSet<RecipientId> {
+        let mut deleted = std::mem::take(&mut self.deleted);
+        deleted.extend(self.deleted_unseen.drain());
+        deleted
+    }
+
     /// Live queues and services, each in the order of IDs.
     pub fn into_sorted(self) -> (Vec<QueueRecord>, Vec<ServiceRecord>) {
         let mut queues = self.queues;
@@ -91,6 +100,7 @@ impl StoredQueues {
             return Err(Problem::DuplicateQueue);
         };
         let place = u32::try_from(self.queues.len()).map_err(|_| Problem::TooManyQueues)?;
+        self.deleted_unseen.remove(recipient_id);
         recipient.fill(place);
         sender.fill(place);
         self.out_of_order |= self.queues.last().is_some_and(|last| last.recipient_id > queue.recipient_id);
@@ -153,7 +163,11 @@ impl StoredQueues {
     }
 
     fn delete(&mut self, id: &RecipientId) -> Applied {
-        let place = self.find(id)?;
+        let place = self.find(id).inspect_err(|problem| {
+            if *problem == Problem::UnknownQueue {
+                self.deleted_unseen.insert(*id);
+            }
+        })?;
         let queue = self.queues.swap_remove(place);
         let [place, last] = [place, self.queues.len()].map(|place| u32::try_from(place).unwrap_or(u32::MAX));
         self.recipients.remove(id.as_ref(), place);
@@ -247,6 +261,20 @@ mod tests {
         let (queues, _) = queues.into_sorted();
         assert_eq!(queues.iter().map(|q| q.recipient_id).collect::<Vec<_>>(), [id(2), id(3)]);
         assert_eq!(queues[1].status, QueueStatus::Off);
+    }
+
+    #[test]
+    fn only_a_record_deletes_a_queue() {
+        let mut queues = created([1, 2]);
+        queues.apply(LogRecord::Delete(id(1))).unwrap();
+        assert_eq!(queues.apply(LogRecord::Delete(id(3))), Err(Problem::UnknownQueue), "its line may be damaged");
+        assert_eq!(queues.apply(LogRecord::Suspend(id(4))), Err(Problem::UnknownQueue));
+        assert_eq!(queues.apply(LogRecord::Delete(id(5))), Err(Problem::UnknownQueue));
+        queues.apply(LogRecord::Create(plain_queue(5))).unwrap();
+        assert_eq!(queues.created(), 3);
+        let mut deleted: Vec<_> = queues.take_deleted().into_iter().collect();
+        deleted.sort_unstable();
+        assert_eq!(deleted, [id(1), id(3)]);
     }
 
     #[test]

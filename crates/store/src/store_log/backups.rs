@@ -43,6 +43,14 @@ pub(super) fn rotate(files: &dyn Files, log: &Path, now: SystemTime) -> Result<V
     Ok(removed)
 }
 
+/// The newest backup of `log`, if there is one.
+pub fn newest(files: &dyn Files, log: &Path) -> Option<PathBuf> {
+    let name = log.file_name()?.to_str()?;
+    let names = files.list(directory_of(log)).ok()?;
+    let newest = names.iter().filter_map(|found| backup_time(found.to_str()?, name)).max()?;
+    Some(with_suffix(log, &format!(".{}", timestamp::format(newest))))
+}
+
 /// The time in the name of a backup; `None` for every other file, copies made by the operator included.
 fn backup_time(name: &str, log: &str) -> Option<SystemTime> {
     let suffix = name.strip_prefix(log)?.strip_prefix('.')?;

@@ -27,6 +27,15 @@ pub enum Damage {
     Refuse,
 }
 
+/// A log that was read. Its content is as it was.
+pub struct Loaded {
+    files: Arc<dyn Files>,
+    path: PathBuf,
+    exists: bool,
+    replayed: Replayed,
+    report: OpenReport,
+}
+
 /// A loaded log.
 pub struct Opened {
     /// For what changes from now on.
@@ -57,37 +66,27 @@ pub struct OpenReport {
 }
 
 impl StoreLog {
-    /// Recovers from an interrupted start, replays the log of `directory` and compacts it. The old log is kept as a
-    /// time-stamped backup, and old backups are removed. A log that is compact already stays as it is, so that a
-    /// server that starts again and again does not fill the disk.
+    /// [`Self::load`] and [`Loaded::open`].
     pub fn open(
         files: Arc<dyn Files>,
         directory: &Path,
         now: SystemTime,
         damage: Damage,
     ) -> Result<Opened, StoreLogError> {
+        Self::load(files, directory, damage)?.open(now)
+    }
+
+    /// Recovers from an interrupted start and replays the log of `directory`, which need not exist.
+    pub fn load(files: Arc<dyn Files>, directory: &Path, damage: Damage) -> Result<Loaded, StoreLogError> {
         let path = place(files.as_ref(), directory)?;
         let mut report = OpenReport { recovered: finish_rewriting(files.as_ref(), &path)?, ..OpenReport::default() };
         recover(&files, &path, &mut report)?;
-        if !files.exists(&path).map_err(FileError::on("look for", &path))? {
-            report.created = true;
-            let log = AppendFile::open(files.as_ref(), &path)?;
-            sync_parent(files.as_ref(), &path)?;
-            return Ok(Opened { log: StoreLog::new(files, &path, log), replayed: Replayed::default(), report });
+        let exists = files.exists(&path).map_err(FileError::on("look for", &path))?;
+        let replayed = if exists { read(files.as_ref(), &path)? } else { Replayed::default() };
+        if replayed.summary.rejected > 0 && damage == Damage::Refuse {
+            return Err(StoreLogError::Damaged { path, rejected: replayed.summary.rejected });
         }
-        let replayed = read(files.as_ref(), &path)?;
-        if replayed.summary.rejected > 0 {
-            if damage == Damage::Refuse {
-                return Err(StoreLogError::Damaged { path, rejected: replayed.summary.rejected });
-            }
-            report.rejected = Some(keep_rejected(files.as_ref(), &path)?);
-        }
-        let log = compact(&files, &path, &replayed, now, &mut report)?;
-        match backups::rotate(files.as_ref(), &path, now) {
-            Ok(removed) => report.removed = removed,
-            Err(error) => report.rotation_error = Some(error),
-        }
-        Ok(Opened { log: StoreLog::new(files, &path, log), replayed, report })
+        Ok(Loaded { files, path, exists, replayed, report })
     }
 
     /// Reads what the log of `directory` says and changes nothing, for checks. The log of an interrupted start is read
@@ -101,6 +100,40 @@ impl StoreLog {
             }
         }
         Ok(Replayed::default())
+    }
+}
+
+impl Loaded {
+    /// What it says.
+    pub fn replayed(&self) -> &Replayed {
+        &self.replayed
+    }
+
+    /// Whether there is such a file.
+    pub fn exists(&self) -> bool {
+        self.exists
+    }
+
+    /// Opens it to be appended to, compacted: records of deleted queues go. The old log is kept as a time-stamped backup, and
+    /// old backups are removed. A log that is compact already stays as it is, so that a server that starts again and again does
+    /// not fill the disk.
+    pub fn open(self, now: SystemTime) -> Result<Opened, StoreLogError> {
+        let Self { files, path, exists, replayed, mut report } = self;
+        if !exists {
+            report.created = true;
+            let log = AppendFile::open(files.as_ref(), &path)?;
+            sync_parent(files.as_ref(), &path)?;
+            return Ok(Opened { log: StoreLog::new(files, &path, log), replayed, report });
+        }
+        if replayed.summary.rejected > 0 {
+            report.rejected = Some(keep_rejected(files.as_ref(), &path)?);
+        }
+        let log = compact(&files, &path, &replayed, now, &mut report)?;
+        match backups::rotate(files.as_ref(), &path, now) {
+            Ok(removed) => report.removed = removed,
+            Err(error) => report.rotation_error = Some(error),
+        }
+        Ok(Opened { log: StoreLog::new(files, &path, log), replayed, report })
     }
 }
 
