@@ -24,7 +24,8 @@ fuzz_target!(|input: &[u8]| match input {
         let (index, segment) = rest.split_at(usize::from(*length));
         any_content(index, segment);
     }
-    [2, bit, high, body @ ..] if body.len() <= 16_088 => damaged_header(usize::from(u16::from_le_bytes([*bit, *high])), body),
+    [2, bit, high, body @ ..] if body.len() <= 16_088 =>
+        damaged_header(usize::from(u16::from_le_bytes([*bit, *high])), body),
     _ => {}
 });
 
@@ -48,7 +49,8 @@ fn any_content(index: &[u8], segment: &[u8]) {
             let _ = body.read();
         }
     }
-    let place = journal.commit(&[Entry::Put(&[0xff; 24].into(), &message(0xff, b"later"))], true).expect("the disk works");
+    let place =
+        journal.commit(&[Entry::Put(&[0xff; 24].into(), &message(0xff, b"later"))], true).expect("the disk works");
     let number = found.iter().map(|(_, messages)| messages.len()).sum::<usize>();
     journal.close().expect("the disk works");
     drop((found, place));

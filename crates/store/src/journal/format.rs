@@ -139,6 +139,15 @@ impl Format {
         }
     }
 
+    /// Length of a record whose header is as it was written, and says what no version would say now: it is passed over.
+    pub fn length_of_unknown(&self, offset: u64, bytes: &[u8]) -> Option<u64> {
+        let body_length = match self {
+            Self::Keyed(key) => Header::body_length_of(bytes.first_chunk()?, key, offset)?,
+            Self::Unkeyed => Header::body_length_of_unkeyed(bytes.first_chunk()?)?,
+        };
+        Some(self.header_length() as u64 + u64::from(body_length))
+    }
+
     /// A header as the index holds it.
     pub fn indexed(&self, header: &Header) -> [u8; FIELDS_LENGTH] {
         match self {

@@ -95,11 +95,17 @@ impl Header {
 
     /// Reads a header at `offset`; `None` if it is none, or damaged.
     pub fn decode(bytes: &[u8; HEADER_LENGTH], key: &SegmentKey, offset: u64) -> Option<Self> {
-        let (fields, checksum) = bytes.split_first_chunk()?;
-        if fields[..4] != MAGIC || key.of_header(offset, fields).to_le_bytes() != *checksum {
-            return None;
-        }
-        Self::of_fields(fields)
+        Self::of_fields(sound_fields(bytes, key, offset)?)
+    }
+
+    /// Length of the body behind a header whose checksum is right, whatever else it says.
+    pub fn body_length_of(bytes: &[u8; HEADER_LENGTH], key: &SegmentKey, offset: u64) -> Option<u16> {
+        sound_fields(bytes, key, offset).map(body_length)
+    }
+
+    /// The same in a segment of a version before.
+    pub fn body_length_of_unkeyed(bytes: &[u8; UNKEYED_HEADER_LENGTH]) -> Option<u16> {
+        is_sound_unkeyed(bytes).then(|| body_length(bytes))
     }
 
     /// Reads fields that are known to be as they were written.
@@ -116,7 +122,7 @@ impl Header {
             1 => (true, SEAL_LENGTH),
             _ => return None,
         };
-        let body_length = u16::from_le_bytes([bytes[6], bytes[7]]);
+        let body_length = body_length(bytes);
         let sequence = u64::from_le_bytes(array_at(bytes, 8));
         if usize::from(body_length) > MAX_STORED_BODY + added || sequence > MAX_SEQUENCE {
             return None;
@@ -164,6 +170,15 @@ impl Header {
         header.body_checksum &= u64::from(u32::MAX);
         (header.sequence <= MAX_UNKEYED_SEQUENCE).then_some(header)
     }
+}
+
+fn sound_fields<'a>(bytes: &'a [u8; HEADER_LENGTH], key: &SegmentKey, offset: u64) -> Option<&'a [u8; FIELDS_LENGTH]> {
+    let (fields, checksum) = bytes.split_first_chunk()?;
+    (fields[..4] == MAGIC && key.of_header(offset, fields).to_le_bytes() == *checksum).then_some(fields)
+}
+
+fn body_length(fields: &[u8; FIELDS_LENGTH]) -> u16 {
+    u16::from_le_bytes([fields[6], fields[7]])
 }
 
 fn is_sound_unkeyed(bytes: &[u8; UNKEYED_HEADER_LENGTH]) -> bool {

@@ -47,7 +47,12 @@ pub fn scan(segment: &Segment) -> Result<Scan, FileError> {
             return Ok(found);
         };
         let Some(header) = format.header(position, content.at(position, format.header_length())?) else {
-            let Some(next) = content.next_record(position + 1, format)? else { break };
+            let skipped = format.length_of_unknown(position, content.at(position, format.header_length())?);
+            let next = match skipped.map(|length| position + length) {
+                None => content.next_record(position + 1, format)?,
+                next => next,
+            };
+            let Some(next) = next.filter(|next| *next <= length) else { break };
             found.damaged += next - position;
             position = next;
             continue;
