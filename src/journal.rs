@@ -70,10 +70,13 @@ fn import(directories: &Directories, encrypt: bool) -> ExitCode {
         return ExitCode::FAILURE;
     }
     match conversion::import(&files(), &directories.state, encrypt) {
-        Ok(Moved { messages, queues, incomplete, unclaimed }) => {
+        Ok(Moved { messages, queues, incomplete, unclaimed, damage }) => {
             say!("Import completed: {messages} messages, {queues} queues");
             if incomplete > 0 {
                 say!("Some messages of {incomplete} queues were missing");
+            }
+            for line in damage {
+                say!("{line}");
             }
             say_unclaimed(unclaimed, directories);
             say!("Set store_messages to `journal` in smp-server.ini");

@@ -212,6 +212,9 @@ impl State {
         associate(&directory, &services);
         let notifications = loading.notifications(&place, &mut restoration, &stats, &directory, &services)?;
         let saved = if place.keeps_stats { restoration.statistics()? } else { None };
+        for damage in restoration.damage() {
+            warn!(logger, "{damage}");
+        }
         let (activity, from_time) = restore_stats(saved, &stats);
         Ok(Self {
             directory,

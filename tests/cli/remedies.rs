@@ -112,9 +112,13 @@ impl Patient {
         if remedy.starts_with("remove this directory") || remedy.starts_with("remove that directory") {
             return fs::remove_dir(path).unwrap();
         }
-        assert!(remedy.starts_with("restore"), "nobody knows what to do about {problem}: {remedy}");
-        let directory = if path.starts_with(&self.place.directories.state) { "state" } else { "" };
-        let copy = self.backup.join(directory).join(path.file_name().unwrap());
+        let is_restored =
+            ["restore", "put it back", "put the store log back"].iter().any(|way| remedy.starts_with(way));
+        assert!(is_restored, "nobody knows what to do about {problem}: {remedy}");
+        let copy = match path.strip_prefix(&self.place.directories.state) {
+            Ok(name) => self.backup.join("state").join(name),
+            Err(_) => self.backup.join(path.file_name().unwrap()),
+        };
         self.shell(&format!("cp -a {} {}", copy.display(), path.display()));
     }
 
@@ -166,6 +170,96 @@ fn files_of_the_settings() {
         ]
     };
     every_damage_of(files, "memory");
+}
+
+#[test]
+fn files_of_the_state() {
+    let files = |place: &Place| {
+        let directories = &place.directories;
+        vec![
+            directories.store_log(),
+            directories.messages_log(),
+            directories.ntfs_log(),
+            directories.stats_log(),
+            directories.daily_stats(),
+            directories.metrics(),
+        ]
+    };
+    // Some are made only by a server that runs.
+    let made = move |place: &Place| {
+        let files = files(place);
+        for path in files.iter().filter(|path| !path.exists()) {
+            fs::write(path, "").unwrap();
+        }
+        files
+    };
+    every_damage_of(made, "memory");
+}
+
+#[test]
+fn files_of_the_journal() {
+    let files = |place: &Place| {
+        let names = crate::support::names(&place.directories.journal());
+        names.iter().map(|name| place.directories.journal().join(name)).collect()
+    };
+    every_damage_of(files, "journal");
+}
+
+/// A damaged line: what it does to the server, and how its queue and messages come back.
+fn one_line_is_damaged(path: impl Fn(&Place) -> PathBuf, damage: impl Fn(&str) -> String) {
+    let patient = Patient::new("memory");
+    let path = path(&patient.place);
+    let whole = fs::read_to_string(&path).unwrap();
+    let line = whole.lines().nth(1).unwrap();
+    fs::write(&path, whole.replacen(line, &damage(line), 1)).unwrap();
+    let checked = patient.run(&["check"]);
+    assert_eq!((checked.code, problems(&checked.stdout).count()), (Some(0), 0), "{checked:#?}");
+    let started = patient.run(&["start", "-m"]);
+    assert_eq!(started.code, Some(0), "{started:#?}");
+    assert!(started.stderr.contains("messages stored: 2, "), "the others are served: {started:#?}");
+    for warning in started.logged("WARN") {
+        let (what, _) = warning.rsplit_once("; ").unwrap();
+        assert!(checked.stdout.contains(what), "{warning} is in {checked:#?}");
+    }
+    let rejected = path.with_file_name(format!("{}.rejected", path.file_name().unwrap().display()));
+    if damage("") != damage(line) {
+        assert!(started.stderr.contains("line 2"), "{started:#?}");
+        assert_eq!(fs::read_to_string(&rejected).unwrap(), format!("{}\n", damage(line)));
+        fs::remove_file(&rejected).unwrap();
+    }
+    // What a stop has saved, and the corrected line.
+    let saved = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{saved}{line}\n")).unwrap();
+    let started = patient.run(&["start", "-m"]);
+    assert!(started.stderr.contains("messages stored: 3, ") && started.logged("WARN").is_empty(), "{started:#?}");
+}
+
+#[test]
+fn a_damaged_line_of_the_store_log_concerns_one_queue() {
+    one_line_is_damaged(|place| place.directories.store_log(), |line| line.replace("CREATE", "CREXTE"));
+}
+
+#[test]
+fn a_missing_line_of_the_store_log_concerns_one_queue() {
+    let patient = Patient::new("memory");
+    let path = patient.place.directories.store_log();
+    let whole = fs::read_to_string(&path).unwrap();
+    for kept in [whole.rsplit_once("CREATE").unwrap().0, &whole[..whole.len() - 30]] {
+        fs::write(&path, kept).unwrap();
+        let checked = patient.run(&["check"]);
+        assert_eq!(problems(&checked.stdout).count(), 0, "{checked:#?}");
+        assert!(checked.stdout.contains("1 messages of 1 queues"), "{checked:#?}");
+        let started = patient.run(&["start", "-m"]);
+        assert!(started.stderr.contains("messages stored: 2, "), "the others are served: {started:#?}");
+        fs::write(&path, &whole).unwrap();
+        let started = patient.run(&["start", "-m"]);
+        assert!(started.stderr.contains("messages stored: 3, "), "{started:#?}");
+    }
+}
+
+#[test]
+fn a_damaged_line_of_saved_messages_concerns_one_message() {
+    one_line_is_damaged(|place| place.directories.messages_log(), |line| line.replace("v3 ", "vX "));
 }
 
 /// Both are what renewing a web certificate may overwrite.

@@ -183,20 +183,11 @@ impl Loading<'_> {
     }
 
     fn messages_log(&self, restoration: &mut Restoration, known: Known<'_>) -> Result<RestoredMessages, StateError> {
-        let rules = RestoreRules {
-            oldest: self.oldest(),
-            quota: self.settings.limits.message_queue_quota,
-            skip_warnings: self.skip_warnings,
-        };
+        let rules = RestoreRules { oldest: self.oldest(), quota: self.settings.limits.message_queue_quota };
         let mut restored = restoration.messages(&rules, |id| known.is_live(id))?;
         restored.unknown.retain(|(queue, _)| known.standing(queue) == QueueStanding::Unknown);
-        if restored.over_quota > 0 || restored.torn {
-            warn!(
-                self.logger,
-                "not restored: {} messages of full queues{}",
-                restored.over_quota,
-                if restored.torn { ", an incomplete last line" } else { "" }
-            );
+        if restored.over_quota > 0 {
+            warn!(self.logger, "not restored: {} messages of full queues", restored.over_quota);
         }
         Ok(restored)
     }
@@ -315,8 +306,7 @@ impl Loading<'_> {
         }
         let now = self.machine.clock.trusted_now();
         let oldest = now.map(|now| now.saturating_sub(seconds(self.settings.ntf_ttl())));
-        let RestoredNotifications { notifiers, stored, expired, torn } =
-            restoration.notifications(oldest, self.skip_warnings)?;
+        let RestoredNotifications { notifiers, stored, expired, .. } = restoration.notifications(oldest)?;
         let mut unknown = 0;
         stats.notifications.expired.add(usize::try_from(expired).unwrap_or(usize::MAX));
         for (notifier, waiting) in notifiers {
@@ -330,9 +320,6 @@ impl Loading<'_> {
             }
         }
         note!(self.logger, "notifications stored: {stored}, expired: {expired}");
-        if torn {
-            warn!(self.logger, "not restored: an incomplete last line of the notifications");
-        }
         if unknown > 0 {
             warn!(self.logger, "not restored: {unknown} notifications of queues that are not in the store log");
         }

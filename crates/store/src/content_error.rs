@@ -4,25 +4,22 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::error::remedy;
 use crate::parse::ParseError;
 
 /// Why a saved file is not restored. The file stays where it is.
 #[derive(Debug, Error)]
 pub enum ContentError {
     /// Reading failed.
-    #[error("{0}; check the disk and the system log")]
-    Read(#[from] io::Error),
-    /// A line that is damaged.
-    #[error("line {line} is damaged ({error}); repair or remove the line")]
-    Line {
-        /// From 1.
-        line: u64,
-        /// What is wrong.
-        error: ParseError,
+    #[error("{source}; {}", remedy(source))]
+    Read {
+        /// What the operating system said.
+        #[from]
+        source: io::Error,
     },
-    /// The last line is damaged: it was not written completely.
-    #[error("the last line, {line}, is incomplete ({error}); start with --skip-warnings to ignore it")]
-    Torn {
+    /// A line that is damaged.
+    #[error("line {line} is damaged ({error})")]
+    Line {
         /// From 1.
         line: u64,
         /// What is wrong.

@@ -59,6 +59,8 @@ pub struct Moved {
     pub incomplete: u64,
     /// Messages of queues that the store log does not know, which stay in the journal.
     pub unclaimed: UnclaimedCount,
+    /// What could not be read, a line for the operator each.
+    pub damage: Vec<String>,
 }
 
 /// Moves the messages of the messages log, and of the journal files of the reference, to the journal, where they are sealed if it
@@ -69,9 +71,10 @@ pub fn import(files: &Arc<dyn Files>, state: &Path, encrypt: bool) -> Result<Mov
     let (mut replayed, log) = open(files, state, rules)?;
     replayed.record_gone()?;
     let mut restoration = Restoration::begin(Arc::clone(files), state)?;
-    let rules = RestoreRules { oldest: None, quota: usize::MAX, skip_warnings: false };
+    let rules = RestoreRules { oldest: None, quota: usize::MAX };
     let saved = restoration.messages(&rules, |id| log.standing(id) == QueueStanding::Live)?;
-    let mut moved = Moved { messages: 0, queues: 0, incomplete: 0, unclaimed: UnclaimedCount::default() };
+    let mut moved =
+        Moved { messages: 0, queues: 0, incomplete: 0, unclaimed: UnclaimedCount::default(), damage: Vec::new() };
     for (queue, messages) in saved.queues {
         moved.messages += replayed.import(queue, messages)?;
     }
@@ -87,6 +90,7 @@ pub fn import(files: &Arc<dyn Files>, state: &Path, encrypt: bool) -> Result<Mov
     }
     moved.queues = replayed.queues.len();
     moved.unclaimed = replayed.journal.unclaimed();
+    moved.damage = restoration.damage().to_vec();
     replayed.journal.close()?;
     restoration.finish()?;
     Ok(moved)
@@ -101,7 +105,7 @@ pub fn export(files: &Arc<dyn Files>, state: &Path, oldest: Option<i64>) -> Resu
         queues.in_order().map(|(id, messages)| (id, messages.into())).collect();
     let lines = queues.iter().flat_map(|(id, messages)| messages.iter().map(|message| (*id, message)));
     let messages = messages_log::save(Arc::clone(files), state, lines)?;
-    Ok(Moved { messages, queues: queues.len(), incomplete: 0, unclaimed: journal.unclaimed() })
+    Ok(Moved { messages, queues: queues.len(), incomplete: 0, unclaimed: journal.unclaimed(), damage: Vec::new() })
 }
 
 /// Adds what the journal files of the reference hold behind what is in ours.

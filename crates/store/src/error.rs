@@ -33,7 +33,7 @@ impl FileError {
     }
 }
 
-fn remedy(error: &io::Error) -> &'static str {
+pub(crate) fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space on this disk",
         io::ErrorKind::WriteZero => "check that the disk is not full",

@@ -24,6 +24,7 @@ pub mod atomic_file;
 pub mod content_error;
 pub mod conversion;
 pub mod daily_csv;
+pub mod damage;
 pub mod date;
 pub mod error;
 pub mod files;

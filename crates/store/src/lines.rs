@@ -49,11 +49,6 @@ impl<R: BufRead> Lines<R> {
         Ok(Some(Line { number: self.number, content: &self.buffer, terminated, cut }))
     }
 
-    /// Whether nothing follows.
-    pub(crate) fn at_end(&mut self) -> io::Result<bool> {
-        self.reader.fill_buf().map(<[u8]>::is_empty)
-    }
-
     fn skip_rest(&mut self) -> io::Result<bool> {
         loop {
             let available = self.reader.fill_buf()?;
@@ -80,9 +75,7 @@ mod tests {
         let line = |number, content, terminated| Some(Line { number, content, terminated, cut: false });
         assert_eq!(lines.next().unwrap(), line(1, b"a", true));
         assert_eq!(lines.next().unwrap(), line(2, b"", true));
-        assert!(!lines.at_end().unwrap());
         assert_eq!(lines.next().unwrap(), line(3, b"last", false));
-        assert!(lines.at_end().unwrap());
         assert_eq!(lines.next().unwrap(), None);
     }
 

@@ -14,6 +14,7 @@ use smp_protocol::id::{MessageId, NotifierId};
 
 use crate::atomic_file::AtomicFile;
 use crate::content_error::ContentError;
+use crate::damage::Damage;
 use crate::error::FileError;
 use crate::files::Files;
 use crate::lines::Lines;
@@ -51,8 +52,8 @@ pub struct RestoredNotifications {
     pub stored: u64,
     /// How many were too old.
     pub expired: u64,
-    /// The last line was torn and ignored.
-    pub torn: bool,
+    /// Lines that are left out.
+    pub damage: Damage,
 }
 
 /// Replaces the file by these notifications, also if there are none, and tells how many there were.
@@ -107,13 +108,9 @@ pub fn parse_line(line: &[u8]) -> Result<(NotifierId, StoredNotification), Parse
     Ok((notifier, StoredNotification { message_id, timestamp, nonce, metadata }))
 }
 
-/// Reads the whole file. Notifications with a time before `oldest` (seconds since 1970) are expired. A damaged line is an
-/// error, unless it is the last one and `skip_warnings` is set. Notifiers need not exist any more.
-pub fn restore(
-    reader: impl BufRead,
-    oldest: Option<i64>,
-    skip_warnings: bool,
-) -> Result<RestoredNotifications, ContentError> {
+/// Reads the whole file. Notifications with a time before `oldest` (seconds since 1970) are expired. Damaged lines are left
+/// out. Notifiers need not exist any more.
+pub fn restore(reader: impl BufRead, oldest: Option<i64>) -> Result<RestoredNotifications, ContentError> {
     let mut restored = RestoredNotifications::default();
     let mut lines = Lines::new(reader);
     while let Some(line) = lines.next()? {
@@ -126,9 +123,7 @@ pub fn restore(
                 restored.notifiers.entry(notifier).or_default().push(notification);
                 restored.stored += 1;
             }
-            Err(error) if !lines.at_end()? => return Err(ContentError::Line { line: number, error }),
-            Err(_) if skip_warnings => restored.torn = true,
-            Err(error) => return Err(ContentError::Torn { line: number, error }),
+            Err(error) => restored.damage.add(number, error),
         }
     }
     Ok(restored)
@@ -172,19 +167,19 @@ mod tests {
 
     #[test]
     fn old_ones_expire() {
-        let restored = restore(&file(&[1, 5, 6])[..], Some(5), false).unwrap();
+        let restored = restore(&file(&[1, 5, 6])[..], Some(5)).unwrap();
         assert_eq!((restored.stored, restored.expired), (2, 1));
         assert_eq!(restored.notifiers[&[9; 24].into()], [notification(5), notification(6)]);
-        assert_eq!(restore(&b""[..], None, false).unwrap(), RestoredNotifications::default());
+        assert_eq!(restore(&b""[..], None).unwrap(), RestoredNotifications::default());
     }
 
     #[test]
-    fn damaged_lines_are_errors() {
+    fn damaged_lines_are_left_out() {
         let torn = [&file(&[1])[..], b"v1 torn"].concat();
-        assert!(matches!(restore(&torn[..], None, false), Err(ContentError::Torn { line: 2, .. })));
-        let restored = restore(&torn[..], None, true).unwrap();
-        assert!(restored.torn && restored.stored == 1);
+        let restored = restore(&torn[..], None).unwrap();
+        assert_eq!((restored.stored, restored.damage.first.unwrap().0), (1, 2));
         let damaged = [b"v1 damaged\n", &file(&[1])[..]].concat();
-        assert!(matches!(restore(&damaged[..], None, true), Err(ContentError::Line { line: 1, .. })));
+        let restored = restore(&damaged[..], None).unwrap();
+        assert_eq!((restored.stored, restored.damage.first.unwrap().0), (1, 1));
     }
 }

@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::atomic_file::moves::{copy, empty, is_held};
 use crate::atomic_file::{AtomicFile, recover, remove_leftovers, sync_parent, with_suffix};
 use crate::content_error::ContentError;
+use crate::damage::{Damage, keep, rejected_path};
 use crate::error::FileError;
 use crate::files::Files;
 use crate::message_queue::StoredMessage;
@@ -53,6 +54,9 @@ pub struct Restoration {
     read: Vec<&'static str>,
     recovered: Vec<PathBuf>,
     unclaimed: Vec<(RecipientId, StoredMessage)>,
+    /// Files of which something could not be read.
+    damaged: Vec<&'static str>,
+    damage: Vec<String>,
 }
 
 impl Restoration {
@@ -68,7 +72,15 @@ impl Restoration {
             remove_leftovers(files.as_ref(), &directory.join(name))?;
         }
         let recovered = take_back(&files, directory)?;
-        Ok(Self { files, directory: directory.to_path_buf(), read: Vec::new(), recovered, unclaimed: Vec::new() })
+        Ok(Self {
+            files,
+            directory: directory.to_path_buf(),
+            read: Vec::new(),
+            recovered,
+            unclaimed: Vec::new(),
+            damaged: Vec::new(),
+            damage: Vec::new(),
+        })
     }
 
     /// Files that were taken back from their `.bak`.
@@ -96,7 +108,10 @@ impl Restoration {
     ) -> Result<RestoredMessages, RestoreError> {
         let mut restored = RestoredMessages::default();
         for name in [MESSAGES_UNCLAIMED, MESSAGES_LOG] {
+            let before = std::mem::take(&mut restored.damage);
             self.restore(name, |reader| restored.read(reader, rules, &mut known))?;
+            self.note_damage(name, &restored.damage)?;
+            restored.damage.lines += before.lines;
         }
         Ok(restored)
     }
@@ -127,21 +142,59 @@ impl Restoration {
     }
 
     /// Notifications not older than `oldest`, in seconds since 1970. No file: nothing.
-    pub fn notifications(
-        &mut self,
-        oldest: Option<i64>,
-        skip_warnings: bool,
-    ) -> Result<RestoredNotifications, RestoreError> {
-        self.restore(NTFS_LOG, |reader| ntfs_log::restore(reader, oldest, skip_warnings))
+    pub fn notifications(&mut self, oldest: Option<i64>) -> Result<RestoredNotifications, RestoreError> {
+        let restored = self.restore(NTFS_LOG, |reader| ntfs_log::restore(reader, oldest))?;
+        self.note_damage(NTFS_LOG, &restored.damage)?;
+        Ok(restored)
     }
 
-    /// Statistics, if they were saved. An empty file, which is left where it is mounted by itself, has none.
+    /// Statistics, if they were saved and can be read. An empty file, which is left where it is mounted by itself, has none.
     pub fn statistics(&mut self) -> Result<Option<StatsSnapshot>, RestoreError> {
-        self.restore(STATS_LOG, |mut reader| {
+        let mut damage = None;
+        let statistics = self.restore(STATS_LOG, |mut reader| {
             let mut content = Vec::new();
             reader.read_to_end(&mut content)?;
-            if content.is_empty() { Ok(None) } else { stats_log::parse(&content).map(Some) }
-        })
+            match stats_log::parse(&content) {
+                _ if content.is_empty() => Ok(None),
+                Ok(statistics) => Ok(Some(statistics)),
+                Err(error @ ContentError::Line { .. }) => {
+                    damage = Some(error);
+                    Ok(None)
+                }
+                Err(error) => Err(error),
+            }
+        })?;
+        if let Some(error) = damage {
+            let path = place(self.files.as_ref(), &self.directory, STATS_LOG)?;
+            self.damaged.push(STATS_LOG);
+            self.damage.push(format!(
+                "{}: {error}, so that all counters begin anew, and the file is kept in {}; nothing has to be done, or correct \
+                 it there, stop the server and put it back",
+                path.display(),
+                rejected_path(&path).display()
+            ));
+        }
+        Ok(statistics)
+    }
+
+    /// What could not be read, a line for the operator each. [`Self::finish`] keeps it.
+    pub fn damage(&self) -> &[String] {
+        &self.damage
+    }
+
+    fn note_damage(&mut self, name: &'static str, damage: &Damage) -> Result<(), FileError> {
+        if damage.lines == 0 {
+            return Ok(());
+        }
+        let path = place(self.files.as_ref(), &self.directory, name)?;
+        self.damaged.push(name);
+        self.damage.push(format!(
+            "{}: {damage}, and all others count; stop the server, correct what is kept in {rejected}, append it to the file, and \
+             remove {rejected}",
+            path.display(),
+            rejected = rejected_path(&path).display()
+        ));
+        Ok(())
     }
 
     /// Renames the files that were read to `.bak`. To be called when everything else is ready, immediately before the
@@ -159,6 +212,14 @@ impl Restoration {
             if exists(files, &backup)? {
                 files.remove(&backup).map_err(FileError::on("remove", &backup))?;
             }
+        }
+        for name in &self.damaged {
+            let path = place(files, &self.directory, name)?;
+            keep(files, &path, |line| match *name {
+                MESSAGES_LOG | MESSAGES_UNCLAIMED => messages_log::parse_line(line).is_ok(),
+                NTFS_LOG => ntfs_log::parse_line(line).is_ok(),
+                _ => false,
+            })?;
         }
         let mut lines: Vec<_> = self.read.iter().map(|name| (*name).to_owned()).collect();
         write_list(&self.files, &list, &lines)?;

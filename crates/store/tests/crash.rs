@@ -20,7 +20,7 @@ use smp_store::stats_log;
 use smp_store::store_log::{CompactionReport, StoreLog, StoreLogError};
 use support::{lines, link, now, open, queue, state, try_open};
 
-const RULES: RestoreRules = RestoreRules { oldest: None, quota: 128, skip_warnings: false };
+const RULES: RestoreRules = RestoreRules { oldest: None, quota: 128 };
 
 /// Runs `action` once for every number of operations that it may do before the machine stops, on a fresh disk each time,
 /// and hands every disk that may be found afterwards to `check`, with what `action` returned.
@@ -234,7 +234,7 @@ fn save(disk: &SimulatedDisk, messages: u8) -> bool {
 fn restored(disk: &SimulatedDisk) -> (u64, u64, bool) {
     let mut restoration = Restoration::begin(Arc::new(disk.clone()), state()).unwrap();
     let messages = restoration.messages(&RULES, |_| true).unwrap();
-    let notifications = restoration.notifications(None, false).unwrap();
+    let notifications = restoration.notifications(None).unwrap();
     (messages.stored, notifications.stored, restoration.statistics().unwrap().is_some())
 }
 
@@ -262,7 +262,7 @@ fn take_over(disk: &SimulatedDisk) -> bool {
     let start = || {
         let mut restoration = Restoration::begin(Arc::new(disk.clone()), state()).ok()?;
         restoration.messages(&RULES, |_| true).ok()?;
-        restoration.notifications(None, false).ok()?;
+        restoration.notifications(None).ok()?;
         restoration.statistics().ok()?;
         restoration.finish().ok()
     };
@@ -292,19 +292,20 @@ fn only_the_list_is_gone(disk: &SimulatedDisk) -> bool {
 }
 
 #[test]
-fn one_bad_file_leaves_all_three_in_place() {
+fn statistics_that_cannot_be_read_begin_anew_and_are_kept() {
     let disk = SimulatedDisk::new();
     assert!(save(&disk, 2));
     let files: Arc<dyn Files> = Arc::new(disk.clone());
-    files.create(&state().join(STATS_LOG)).unwrap().write(b"nonsense").unwrap();
+    files.create(&state().join(STATS_LOG)).unwrap().write(b"nonsense\n").unwrap();
     let mut restoration = Restoration::begin(files, state()).unwrap();
     restoration.messages(&RULES, |_| true).unwrap();
-    restoration.notifications(None, false).unwrap();
-    let error = restoration.statistics().unwrap_err().to_string();
-    assert!(error.contains("smp-server-stats.log") && error.contains("line 1"), "{error}");
-    drop(restoration);
-    let named = |name: &str| disk.content(&state().join(name)).is_some();
-    assert_eq!([MESSAGES_LOG, NTFS_LOG, STATS_LOG].map(named), [true; 3]);
+    restoration.notifications(None).unwrap();
+    assert_eq!(restoration.statistics().unwrap(), None);
+    let [damage] = restoration.damage() else { panic!("{:?}", restoration.damage()) };
+    assert!(damage.contains("smp-server-stats.log: line 1 is damaged"), "{damage}");
+    restoration.finish().unwrap();
+    let kept = disk.content(&state().join(format!("{STATS_LOG}.rejected")));
+    assert_eq!(kept.unwrap(), b"nonsense\n");
 }
 
 #[test]

@@ -24,7 +24,7 @@ use smp_store::store_log::{Damage, StoreLog};
 use smp_store::{ntfs_log, stats_log};
 use support::{copy_of, now, reference};
 
-const RULES: RestoreRules = RestoreRules { oldest: None, quota: 128, skip_warnings: false };
+const RULES: RestoreRules = RestoreRules { oldest: None, quota: 128 };
 
 fn files() -> Arc<dyn Files> {
     Arc::new(RealFiles)
@@ -184,7 +184,7 @@ fn check_message(message: &StoredMessage, expected: &Value) {
 fn notifications_are_restored_and_saved_byte_for_byte() {
     let directory = copy_of(&reference("memory/state"));
     let mut restoration = Restoration::begin(files(), directory.path()).unwrap();
-    let restored = restoration.notifications(None, false).unwrap();
+    let restored = restoration.notifications(None).unwrap();
     assert_eq!((restored.stored, restored.expired, restored.notifiers.len()), (2, 0, 1));
     let expected = expected("memory");
     for queue in live_queues(&expected).values().filter(|queue| queue.get("waiting_notifications").is_some()) {
@@ -231,7 +231,7 @@ fn a_finished_restoration_leaves_backups_only() {
     let directory = copy_of(&reference("memory/state"));
     let mut restoration = Restoration::begin(files(), directory.path()).unwrap();
     restoration.messages(&RULES, |_| true).unwrap();
-    restoration.notifications(None, false).unwrap();
+    restoration.notifications(None).unwrap();
     assert!(restoration.statistics().unwrap().is_some());
     restoration.finish().unwrap();
     let mut names: Vec<_> =

@@ -7,6 +7,7 @@ use smp_protocol::id::{MessageId, RecipientId};
 
 use super::parse_line;
 use crate::content_error::ContentError;
+use crate::damage::Damage;
 use crate::lines::Lines;
 use crate::message_queue::{MessageQueue, Stored, StoredMessage};
 
@@ -17,8 +18,6 @@ pub struct RestoreRules {
     pub oldest: Option<i64>,
     /// Most messages of one queue.
     pub quota: usize,
-    /// Go on after a torn last line.
-    pub skip_warnings: bool,
 }
 
 /// Restored messages and counts of what was not restored.
@@ -34,8 +33,8 @@ pub struct RestoredMessages {
     pub over_quota: u64,
     /// Messages and markers of unknown queues, which do not expire.
     pub unknown: Vec<(RecipientId, StoredMessage)>,
-    /// The last line was torn and ignored.
-    pub torn: bool,
+    /// Lines that are left out.
+    pub damage: Damage,
 }
 
 /// Reads the whole file; `known` tells which queues there are.
@@ -71,9 +70,7 @@ impl RestoredMessages {
                     self.add(queue, message, rules);
                 }
                 Ok(unknown) => self.unknown.push(unknown),
-                Err(error) if !lines.at_end()? => return Err(ContentError::Line { line: number, error }),
-                Err(_) if rules.skip_warnings => self.torn = true,
-                Err(error) => return Err(ContentError::Torn { line: number, error }),
+                Err(error) => self.damage.add(number, error),
             }
         }
         for queue in marked {
@@ -110,7 +107,7 @@ mod tests {
     use crate::message_queue::tests::{marker, message};
     use crate::messages_log::write_line;
 
-    const RULES: RestoreRules = RestoreRules { oldest: None, quota: 3, skip_warnings: false };
+    const RULES: RestoreRules = RestoreRules { oldest: None, quota: 3 };
 
     fn queue_id(n: u8) -> RecipientId {
         [n; 24].into()
@@ -186,16 +183,16 @@ mod tests {
     }
 
     #[test]
-    fn only_the_last_line_may_be_torn() {
-        let skip = RestoreRules { skip_warnings: true, ..RULES };
-        for torn in [&b"v3 torn"[..], b"v3 torn\n"] {
-            let saved = [&file(&[(1, message(1))])[..], torn].concat();
-            assert!(matches!(restore(&saved[..], &RULES, |_| true), Err(ContentError::Torn { line: 2, .. })));
-            let restored = restore(&saved[..], &skip, |_| true).unwrap();
-            assert!(restored.torn && restored.stored == 1);
+    fn damaged_lines_are_left_out() {
+        for damaged in [&b"v3 torn"[..], b"v3 torn\n", b"\n"] {
+            let saved = [&file(&[(1, message(1))]), damaged].concat();
+            let restored = restore(&saved[..], &RULES, |_| true).unwrap();
+            assert_eq!((restored.stored, restored.damage.lines, restored.damage.first.unwrap().0), (1, 1, 2));
         }
-        let damaged = [&b"damaged\n"[..], &file(&[(1, message(1))])].concat();
-        assert!(matches!(restore(&damaged[..], &skip, |_| true), Err(ContentError::Line { line: 1, .. })));
+        let damaged = [&b"damaged\n"[..], &file(&[(1, message(1))]), b"damaged\n"].concat();
+        let restored = restore(&damaged[..], &RULES, |_| true).unwrap();
+        assert_eq!(restored.stored, 1);
+        assert_eq!(restored.damage.to_string(), "2 lines cannot be read (first: line 1, v3 expected at byte 0)");
     }
 
     #[test]
@@ -203,11 +200,9 @@ mod tests {
         let saved = file(&[(1, message(1)), (1, message(2))]);
         let first = file(&[(1, message(1))]).len();
         for n in first + 1..saved.len() {
-            match restore(&saved[..n], &RULES, |_| true) {
-                Err(ContentError::Torn { line: 2, .. }) => {}
-                Ok(restored) => assert_eq!(messages(&restored, 1)[0], message(1)),
-                Err(error) => panic!("{error}"),
-            }
+            let restored = restore(&saved[..n], &RULES, |_| true).unwrap();
+            assert_eq!(messages(&restored, 1)[0], message(1));
+            assert_eq!(restored.stored + restored.damage.lines, 2);
         }
     }
 }

@@ -10,6 +10,7 @@ use super::{StoreLog, StoreLogError, backups};
 use crate::append_file::AppendFile;
 use crate::atomic_file::moves::{complete_path, copy, is_held, replace};
 use crate::atomic_file::{recover as finish_rewriting, sync_parent, with_suffix};
+use crate::damage::rejected_path;
 use crate::error::FileError;
 use crate::files::Files;
 use crate::names::{BACKUP, STORE_LOG};
@@ -168,7 +169,7 @@ fn read(files: &dyn Files, path: &Path) -> Result<Replayed, FileError> {
 
 /// Rejected lines are collected in a second pass, so that a damaged log needs no memory for them.
 fn keep_rejected(files: &dyn Files, path: &Path) -> Result<PathBuf, FileError> {
-    let aside = with_suffix(path, ".rejected");
+    let aside = rejected_path(path);
     let mut kept = AppendFile::open(files, &aside)?;
     let file = files.open(path).map_err(FileError::on("read", path))?;
     let mut failed = Ok(());
