@@ -32,7 +32,7 @@ use crate::web::WebDoor;
 /// Between two attempts on a socket that does not work: it may be the machine that recovers.
 const BROKEN_PAUSE: Duration = Duration::from_secs(1);
 /// Connections without a first byte for each handshake that there may be: they hold nothing but a socket.
-const SILENT: usize = 4;
+const SILENT: usize = 10;
 /// A handshake gives way only after its client was idle for longer than those far away need for an answer.
 const HANDSHAKE_IDLE: Duration = Duration::from_secs(1);
 /// Connections that give way when there are no descriptors left.

@@ -97,7 +97,7 @@ pub const LIMITS: [Limit; 29] = [
     number("write_timeout", "s", "120", 1..=3_600,
         "A connection that takes nothing of what waits for it is closed after this time"),
     number("concurrent_handshakes", "connections", "1024", 1..=1_000_000,
-        "Unfinished handshakes per listener, half of them of one address, and four times as many connections on which nothing \
+        "Unfinished handshakes per listener, half of them of one address, and ten times as many connections on which nothing \
          has come yet; with more, the one that has been waiting for its client longest is closed"),
     number("max_connections", "connections", "0", 0..=u32::MAX,
         "Connections in all; 0: as many as the operating system allows"),
@@ -132,7 +132,7 @@ pub const LIMITS: [Limit; 29] = [
 
 /// Bytes that answers for one client, and what is forwarded or looked up for it, may hold together; then nothing more is executed for
 /// it until some of them are written.
-pub const ANSWERS_HELD: usize = 320 * 1024;
+pub const ANSWERS_HELD: usize = 224 * 1024;
 
 /// The table as a Markdown document.
 pub fn limits_document() -> String {
@@ -165,7 +165,7 @@ pub fn limits_document() -> String {
          | What | At most |\n\
          |---|---|\n\
          | the connection: TLS, keys, tasks | 20 KB |\n\
-         | a block that is read, and its commands | 80 KB |\n\
+         | a block that is read, and its commands | 120 KB |\n\
          | answers that wait until they are written, and what is forwarded or looked up for the client: {} KiB, and then four more answers | {} KB |\n\
          | a block that is written, and the same as TLS sends it | 66 KB |\n\
          \n\

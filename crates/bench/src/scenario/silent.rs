@@ -14,8 +14,8 @@ use super::{Failure, progress};
 use crate::report::{Latencies, Report, as_f64};
 use crate::target::Target;
 
-/// Before a connection that was closed or refused is made again.
-const AGAIN: Duration = Duration::from_millis(200);
+/// A connection that was closed or refused is made again within this time.
+const AGAIN_MS: u64 = 1_000;
 
 /// Handshakes beside TCP connections that say nothing; those that the server closes are made again.
 #[derive(Debug, StructOpt)]
@@ -46,7 +46,7 @@ impl Silent {
                         opened.send_modify(|opened| *opened += 1);
                         let _ = stream.read_u8().await;
                     }
-                    sleep(AGAIN).await;
+                    sleep(Duration::from_millis(fastrand::u64(..AGAIN_MS))).await;
                 }
             });
         }
