@@ -42,8 +42,22 @@ impl Shard {
                 self.stats.subscriptions.with_message.count();
             }
         }
+        if job.is_resumed && !session.is_connected() {
+            self.leave_to_service(queue, &mut live);
+        }
         let owed = self.first_message(queue, &mut live, session);
         Step::Done(Executed { answer: Answer::Response(Response::Subscribed(service)), owed })
+    }
+
+    /// A session left while its queue joined a service. Who was subscribed before is told, and what waits is for who is subscribed for
+    /// the service now.
+    fn leave_to_service(&mut self, queue: &Arc<Queue>, live: &mut LiveGuard<'_>) {
+        let service = queue.record().service.as_deref().copied();
+        if let Some(old) = live.subscriber.take_if(|old| old.session.service() != service) {
+            self.drop_subscriber(queue, &old, Event::Ended);
+        }
+        let now = self.now();
+        self.push(queue, live, now);
     }
 
     /// Makes a session the one that messages are pushed to. Another one is told that its subscription ended.

@@ -69,11 +69,11 @@ impl Shard {
     fn deliver_again(&mut self, id: RecipientId, message: MessageId) {
         let Some(queue) = self.directory.recipient(&id) else { return };
         let Some(mut live) = queue.live_if_any() else { return };
-        // Who subscribes later is given it anyway.
+        // It may be gone meanwhile: then the next one is pushed. Who subscribes later is given it anyway.
+        let now = self.now();
+        self.push(&queue, &mut live, now);
         if live.subscriber.is_some() && live.messages.first().is_some_and(|first| first.id == message) {
             self.unread.insert(id, message);
-            let now = self.now();
-            self.push(&queue, &mut live, now);
         }
     }
 }

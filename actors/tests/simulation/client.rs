@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::commands::Asked;
 use crate::ledger::{Body, KnownQueue, Ledger};
+use crate::outbox::{Outbox, Outgoing};
 use crate::relay::Relay;
 use crate::story::Tick;
 
@@ -71,6 +72,9 @@ pub struct Client {
     pub handle: Arc<SessionHandle>,
     pub service: Option<Arc<ServiceKeys>>,
     pub endings: Endings,
+    pub outbox: Outbox,
+    /// How fast it reads, in this run.
+    pub speed: u32,
     /// Queues that it believes to be subscribed to by itself.
     pub subscribed: BTreeSet<usize>,
     /// Notifiers that it believes to be subscribed to.
@@ -111,11 +115,13 @@ pub enum ClientStep {
     Complete,
     /// The actor takes a message of its mailbox.
     Take,
+    /// The writer writes something.
+    Write,
 }
 
 impl Client {
     /// A client with a fresh connection.
-    pub fn new(number: u64, service: Option<Arc<ServiceKeys>>, now: &Arc<Mutex<Tick>>) -> Self {
+    pub fn new(number: u64, service: Option<Arc<ServiceKeys>>, speed: u32, now: &Arc<Mutex<Tick>>) -> Self {
         let told: Arc<Mutex<VecDeque<Told>>> = Arc::default();
         let mailbox = Mailbox { told: Arc::clone(&told), now: Arc::clone(now) };
         let id = service.as_ref().map(|service| service.identity.id);
@@ -123,6 +129,8 @@ impl Client {
             handle: Arc::new(SessionHandle::new(number, id, Box::new(mailbox), 0)),
             service,
             endings: Endings::default(),
+            outbox: Outbox::default(),
+            speed,
             subscribed: BTreeSet::new(),
             notified: BTreeSet::new(),
             serves: false,
@@ -151,6 +159,9 @@ impl Client {
         }
         if !self.told.lock().is_empty() {
             steps.push(ClientStep::Take);
+        }
+        if self.outbox.is_ready() {
+            steps.push(ClientStep::Write);
         }
         steps
     }
@@ -270,17 +281,22 @@ impl Client {
         self.told.lock().pop_front()
     }
 
-    /// The client is told what ended.
-    pub fn learn_endings(&mut self, relay: &Relay, ledger: &Ledger) {
+    /// The client is going to be told what ended.
+    pub fn tell_endings(&mut self, relay: &Relay) {
         let handle = Arc::clone(&self.handle);
         for (entity, event) in self.endings.take(|entity| relay.books.has(&handle, entity)) {
-            if matches!(event, Event::ServiceEnded(_)) {
-                self.serves = false;
-            } else if let Some(queue) = ledger.queue_of(&entity) {
-                self.subscribed.remove(&queue);
-            } else {
-                self.notified.remove(&entity);
-            }
+            self.outbox.push(Outgoing::Ended(entity, event));
+        }
+    }
+
+    /// The client reads that something ended.
+    pub fn learn_end(&mut self, entity: &EntityId, event: &Event, ledger: &Ledger) {
+        if matches!(event, Event::ServiceEnded(_)) {
+            self.serves = false;
+        } else if let Some(queue) = ledger.queue_of(entity) {
+            self.subscribed.remove(&queue);
+        } else {
+            self.notified.remove(entity);
         }
     }
 }

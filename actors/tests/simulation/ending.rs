@@ -1,8 +1,10 @@
 //! How a story ends: everything comes to rest, and who believes to be subscribed is put to the test.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use smp_protocol::id::EntityId;
+use smp_actors::registry::undelivered;
+use smp_protocol::id::{EntityId, MessageId, RecipientId};
 use smp_store::record::{QueueRecord, QueueStatus};
 
 use crate::commands::{Asked, Recipient};
@@ -14,6 +16,7 @@ impl Story {
     pub fn end(&mut self) {
         self.rest();
         self.relay.write_failures = 0;
+        self.read_failures = 0;
         self.let_the_service_take_everything();
         self.drain();
         self.check_that_nothing_waits_for_a_subscriber();
@@ -21,6 +24,7 @@ impl Story {
         self.drain();
         self.let_a_new_client_take_the_rest();
         self.check_the_log();
+        self.check_the_journal();
     }
 
     /// Whoever serves asks once more for all that waits; it may have got only the messages that came since.
@@ -87,7 +91,7 @@ impl Story {
     fn check_that_all_came(&self, queue: usize) {
         let known = &self.ledger.queues[queue];
         assert!(
-            known.accepted.iter().all(|body| known.received.contains(body)),
+            known.accepted.iter().all(|body| known.has_come(body)),
             "a message waits for ever queue {queue} accepted {:?} received {:?} {}",
             known.accepted,
             known.received,
@@ -135,7 +139,7 @@ impl Story {
         format!(
             "record {:?} waiting {:?} subscribers {:?} holding {:?} issub {:?}",
             self.record(queue),
-            smp_actors::registry::undelivered(&self.relay.directory)
+            undelivered(&self.relay.directory)
                 .filter(|(r, _)| *r == self.ledger.queues[queue].recipient_id)
                 .map(|(_, m)| Body::of(&m))
                 .collect::<Vec<_>>(),
@@ -194,5 +198,16 @@ impl Story {
             let queue = self.relay.directory.recipient(&record.recipient_id).expect("in memory");
             assert_eq!(*queue.record(), record);
         }
+    }
+    /// A start would find the messages that are in memory.
+    fn check_the_journal(&self) {
+        let Some(journal) = &self.relay.journal else { return };
+        let mut expected: BTreeMap<RecipientId, Vec<MessageId>> = BTreeMap::new();
+        for (queue, message) in undelivered(&self.relay.directory).filter(|(_, message)| !message.is_marker()) {
+            expected.entry(queue).or_default().push(message.id);
+        }
+        let directory = Arc::clone(&self.relay.directory);
+        let found = journal.replay(|queue| directory.recipient(queue).is_some());
+        assert_eq!(found, expected, "the journal and the queues differ");
     }
 }

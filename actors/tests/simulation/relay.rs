@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
@@ -14,14 +14,19 @@ use smp_actors::directory::Directory;
 use smp_actors::notification::{NotificationMailbox, PendingNotification};
 use smp_actors::notifications::NotificationArea;
 use smp_actors::queue::ChangeToken;
-use smp_actors::registry::{AppendResult, Batch, ChangeLog, Peers, Policy, Shard, ShardParts};
+use smp_actors::registry::{
+    AppendResult, Batch, ChangeLog, JournalResult, JournalToken, Peers, Policy, Shard, ShardParts, Unreadable,
+};
 use smp_actors::services::{ServiceWalk, Services};
 use smp_actors::session::SubscriptionBooks;
-use smp_actors::session_handle::SessionHandle;
+use smp_actors::session_handle::{Delivery, SessionHandle};
 use smp_protocol::id::{NotifierId, ServiceId};
 use smp_store::files::simulated::SimulatedDisk;
 use smp_store::record::{QueueRecord, ServiceRecord};
 use smp_store::store_log::{Damage, StoreLog};
+use tokio::sync::oneshot;
+
+use crate::journal::SimulatedJournal;
 
 /// Noon of some day.
 const NOW: i64 = 1_790_000_000;
@@ -35,6 +40,7 @@ pub enum Source {
     Session(u64),
     Shard(usize),
     StoreLog,
+    Journal,
 }
 
 /// Messages of several senders, each in their order.
@@ -44,6 +50,8 @@ type Mailbox<T> = BTreeMap<Source, VecDeque<T>>;
 enum Mail {
     Batch(Box<Batch>),
     Appended(ChangeToken, AppendResult),
+    Journaled(JournalToken, JournalResult),
+    Unreadable(Box<Unreadable>, oneshot::Sender<Option<Delivery>>),
     Unsubscribe(Arc<SessionHandle>),
     Walk(Arc<ServiceWalk>, usize),
 }
@@ -120,8 +128,23 @@ pub enum Step {
     Area(Source),
     /// The area gives away what waits.
     Notifications,
-    /// The disk has written something.
+    /// The disk has written something of the store log.
     StoreLog,
+    /// The disk has written something of the journal.
+    Journal,
+    /// A shard removes expired messages.
+    Expiry(usize),
+    /// A shard tries again what could not be read.
+    ReadAgain(usize),
+}
+
+/// How messages are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Storage {
+    pub has_journal: bool,
+    /// Age in seconds at which messages expire.
+    pub message_ttl: Option<i64>,
+    pub expires_on_send: bool,
 }
 
 /// The relay.
@@ -130,6 +153,11 @@ pub struct Relay {
     pub books: SubscriptionBooks,
     /// Out of 256 writes, so many fail.
     pub write_failures: u8,
+    /// Where messages are kept, if not in memory only.
+    pub journal: Option<SimulatedJournal>,
+    pub storage: Storage,
+    /// The time of day.
+    pub time: Arc<AtomicI64>,
     services: Vec<ServiceRecord>,
     area: Arc<Mutex<NotificationArea>>,
     shards: Vec<Shard>,
@@ -141,12 +169,14 @@ pub struct Relay {
 
 impl Relay {
     /// A relay without queues that knows the services.
-    pub fn new(shards: usize, services: Vec<ServiceRecord>) -> Self {
+    pub fn new(shards: usize, services: Vec<ServiceRecord>, storage: Storage) -> Self {
         let directory = Arc::new(Directory::new(shards, 0));
         let known = Arc::new(Services::restored(services.clone()));
         let area = Arc::new(Mutex::new(NotificationArea::new(Arc::default(), Arc::clone(&known), 1000, 128)));
         let mailboxes = Arc::new(Mailboxes((0..shards).map(|_| Mutex::default()).collect()));
         let (area_mailbox, unwritten) = (Arc::default(), Arc::default());
+        let journal = storage.has_journal.then(SimulatedJournal::new);
+        let time = Arc::new(AtomicI64::new(NOW));
         let shard = |index| {
             Shard::new(ShardParts {
                 index,
@@ -155,16 +185,16 @@ impl Relay {
                     new_queues: true,
                     password: CreatePassword::default(),
                     quota: QUOTA,
-                    message_ttl: None,
-                    expire_on_send: false,
+                    message_ttl: storage.message_ttl,
+                    expire_on_send: storage.expires_on_send,
                 },
                 stats: Arc::default(),
                 log: Some(Box::new(ShardLog(index, Arc::clone(&unwritten)))),
-                journal: None,
+                journal: journal.as_ref().map(|journal| journal.of_shard(index)),
                 notifications: Box::new(ShardArea(index, Arc::clone(&area), Arc::clone(&area_mailbox))),
                 services: Arc::clone(&known),
                 peers: Arc::clone(&mailboxes) as Arc<dyn Peers>,
-                clock: Clock::set_by(Arc::new(AtomicI64::new(NOW))),
+                clock: Clock::set_by(Arc::clone(&time)),
                 activity: Activity::default(),
             })
         };
@@ -172,7 +202,21 @@ impl Relay {
         let notifications = Arc::clone(&area);
         let books = SubscriptionBooks { directory: Arc::clone(&directory), services: known, notifications };
         let (write_failures, written) = (0, Vec::new());
-        Self { directory, books, write_failures, services, area, shards, mailboxes, area_mailbox, unwritten, written }
+        Self {
+            directory,
+            books,
+            write_failures,
+            journal,
+            storage,
+            time,
+            services,
+            area,
+            shards,
+            mailboxes,
+            area_mailbox,
+            unwritten,
+            written,
+        }
     }
 
     pub fn shard_count(&self) -> usize {
@@ -182,6 +226,18 @@ impl Relay {
     /// A session sends a batch to a shard.
     pub fn send_batch(&self, shard: usize, batch: Batch) {
         self.mailboxes.send(shard, Source::Session(batch.session.number()), Mail::Batch(Box::new(batch)));
+    }
+
+    /// A session tells a shard that it cannot read a message.
+    pub fn report(&self, unreadable: Unreadable, reply: oneshot::Sender<Option<Delivery>>) {
+        let shard = self.directory.shard_of(&unreadable.queue);
+        let source = Source::Session(unreadable.session.number());
+        self.mailboxes.send(shard, source, Mail::Unreadable(Box::new(unreadable), reply));
+    }
+
+    /// Seconds since 1970.
+    pub fn now(&self) -> i64 {
+        self.time.load(Ordering::Relaxed)
     }
 
     /// A session tells everybody that it ends.
@@ -205,6 +261,9 @@ impl Relay {
         if !self.unwritten.lock().is_empty() {
             steps.push(Step::StoreLog);
         }
+        if self.journal.as_ref().is_some_and(|journal| journal.waiting() > 0) {
+            steps.push(Step::Journal);
+        }
         steps
     }
 
@@ -225,6 +284,13 @@ impl Relay {
             }
             Step::Notifications => self.area.lock().deliver(),
             Step::StoreLog => self.write(random),
+            Step::Journal => self.write_journal(random),
+            Step::Expiry(shard) => {
+                for portion in 0..Shard::PORTIONS {
+                    self.shards[shard].expire_portion(portion);
+                }
+            }
+            Step::ReadAgain(shard) => self.shards[shard].deliver_unread(),
         }
     }
 
@@ -233,6 +299,11 @@ impl Relay {
         match mail {
             Mail::Batch(batch) => shard.execute_batch(*batch),
             Mail::Appended(token, result) => shard.appended(token, result),
+            Mail::Journaled(token, result) => shard.journaled(token, result),
+            Mail::Unreadable(unreadable, reply) => {
+                // A session that was cancelled does not wait for it.
+                let _ = reply.send(shard.unreadable(&unreadable));
+            }
             Mail::Unsubscribe(session) => shard.unsubscribe(&session),
             Mail::Walk(walk, begin) => {
                 let end = (begin + random.usize(1..=PORTIONS_IN_A_STEP)).min(Shard::PORTIONS);
@@ -259,6 +330,15 @@ impl Relay {
             if let Some(token) = token {
                 self.mailboxes.send(shard, Source::StoreLog, Mail::Appended(token, result));
             }
+        }
+    }
+
+    /// The same for messages and removals.
+    fn write_journal(&mut self, random: &mut fastrand::Rng) {
+        let Some(journal) = &mut self.journal else { return };
+        let count = random.usize(1..=journal.waiting());
+        for (shard, token, result) in journal.write(count, random.u8(..) < self.write_failures) {
+            self.mailboxes.send(shard, Source::Journal, Mail::Journaled(token, result));
         }
     }
 

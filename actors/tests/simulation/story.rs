@@ -1,6 +1,7 @@
 //! One interleaving: clients do what comes to their minds, and everything happens in an order that the seed decides.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 use smp_actors::registry::{Answer, Executed};
@@ -18,7 +19,8 @@ use smp_store::record::{CertificateChain, ServiceRecord};
 use crate::client::{AnsweredBlock, Client, ClientStep, ServiceKeys, Told};
 use crate::commands::{Asked, Recipient, new_key};
 use crate::ledger::{Ledger, Times};
-use crate::relay::{Relay, Step};
+use crate::outbox::Outgoing;
+use crate::relay::{Relay, Step, Storage};
 
 /// Number of a step of the simulation.
 pub type Tick = u64;
@@ -30,6 +32,8 @@ const SERVICE_CLIENTS: usize = 2;
 const BLOCKS: usize = 24;
 const COMMANDS_IN_A_BLOCK: usize = 3;
 const MAX_QUEUES: usize = 4;
+/// Age in seconds at which messages expire, where they do.
+pub const MESSAGE_TTL: i64 = 1000;
 
 /// Something that can happen next.
 #[derive(Clone, Copy)]
@@ -42,6 +46,10 @@ enum Happening {
     EndsDue(usize),
     /// A client loses its connection and makes another one.
     Reconnection(usize),
+    /// Time goes on, and a shard looks for expired messages.
+    Time,
+    /// A shard tries again what could not be read.
+    ReadAgain,
 }
 
 /// A run.
@@ -51,6 +59,8 @@ pub struct Story {
     pub clients: Vec<Client>,
     pub ledger: Ledger,
     now: Arc<Mutex<Tick>>,
+    /// Out of 256 messages that are read from the disk, so many cannot be.
+    pub read_failures: u8,
     blocks: usize,
     connections: u64,
     /// How fast each kind of happening is, in this run.
@@ -62,16 +72,25 @@ impl Story {
         let mut random = fastrand::Rng::with_seed(seed);
         let (keys, record) = service();
         let keys = Arc::new(keys);
-        let mut relay = Relay::new(random.usize(1..=3), vec![record]);
+        let storage = Storage {
+            has_journal: random.bool(),
+            message_ttl: random.bool().then_some(MESSAGE_TTL),
+            expires_on_send: random.bool(),
+        };
+        let mut relay = Relay::new(random.usize(1..=3), vec![record], storage);
+        let read_failures = if random.bool() { 0 } else { 32 };
         relay.write_failures = if random.bool() { 0 } else { 64 };
         let now: Arc<Mutex<Tick>> = Arc::default();
-        let client = |n: usize| Client::new(n as u64, (n >= CLIENTS).then(|| Arc::clone(&keys)), &now);
-        let clients: Vec<_> = (0..CLIENTS + SERVICE_CLIENTS).map(client).collect();
+        let mut client = |n: usize| {
+            let speed = 1 << random.u32(0..6);
+            Client::new(n as u64, (n >= CLIENTS).then(|| Arc::clone(&keys)), speed, &now)
+        };
+        let clients: Vec<_> = (0..CLIENTS + SERVICE_CLIENTS).map(&mut client).collect();
         let speeds = std::array::from_fn(|_| 1 << random.u32(0..6));
         let mut ledger = Ledger::default();
         ledger.writes_may_fail = relay.write_failures > 0;
         let connections = clients.len() as u64;
-        Self { random, relay, clients, ledger, now, blocks: BLOCKS, connections, speeds }
+        Self { random, relay, clients, ledger, now, read_failures, blocks: BLOCKS, connections, speeds }
     }
 
     /// Panics when a client was deceived.
@@ -89,13 +108,17 @@ impl Story {
             while let Some(happening) = self.choose() {
                 self.happen(happening);
             }
-            // Notifications are given away from time to time.
+            // Notifications are given away from time to time, and messages tried again.
             self.happen(Happening::Relay(Step::Notifications));
+            for shard in 0..self.relay.shard_count() {
+                self.happen(Happening::Relay(Step::ReadAgain(shard)));
+            }
             if self.choose().is_none() {
                 break;
             }
         }
         assert!(self.clients.iter().all(Client::is_idle), "a block was never answered");
+        assert!(self.clients.iter().all(|client| client.outbox.is_empty()), "an answer was never written");
     }
 
     fn choose(&mut self) -> Option<Happening> {
@@ -103,21 +126,26 @@ impl Story {
         let relay_steps = self.relay.steps();
         let speed = |step: &Step| match step {
             Step::Shard(..) => self.speeds[0],
-            Step::StoreLog => self.speeds[1],
+            Step::StoreLog | Step::Journal => self.speeds[1],
+            Step::Expiry(_) | Step::ReadAgain(_) => 1,
             Step::Area(_) | Step::Notifications => self.speeds[2],
         };
         choices.extend(relay_steps.into_iter().map(|step| (speed(&step), Happening::Relay(step))));
         for (n, client) in self.clients.iter().enumerate() {
-            choices.extend(client.steps().into_iter().map(|step| (self.speeds[3], Happening::Client(n, step))));
+            let speed = |step| if matches!(step, ClientStep::Write) { client.speed } else { self.speeds[3] };
+            choices.extend(client.steps().into_iter().map(|step| (speed(step), Happening::Client(n, step))));
             if client.endings.is_waiting() {
                 choices.push((self.speeds[4], Happening::EndsDue(n)));
             }
             if self.blocks > 0 && client.is_idle() {
                 choices.push((4, Happening::Idea(n)));
-                if self.random.u8(..) < 4 {
-                    choices.push((1, Happening::Reconnection(n)));
-                }
             }
+            if self.blocks > 0 && self.random.u8(..) < 4 {
+                choices.push((1, Happening::Reconnection(n)));
+            }
+        }
+        if self.blocks > 0 && self.random.u8(..) < 16 {
+            choices.extend([(1, Happening::Time), (1, Happening::ReadAgain)]);
         }
         let total: u32 = choices.iter().map(|(weight, _)| weight).sum();
         if total == 0 {
@@ -140,6 +168,7 @@ impl Story {
             Happening::Client(n, ClientStep::Send) => self.clients[n].send(&self.relay, *self.now.lock()),
             Happening::Client(n, ClientStep::Complete) => self.clients[n].complete(),
             Happening::Client(n, ClientStep::Take) => self.take_told(n),
+            Happening::Client(n, ClientStep::Write) => self.write(n),
             Happening::Idea(n) => {
                 self.blocks -= 1;
                 let commands = (0..self.random.usize(1..=COMMANDS_IN_A_BLOCK)).filter_map(|_| self.idea(n)).collect();
@@ -147,16 +176,34 @@ impl Story {
             }
             Happening::EndsDue(n) => {
                 self.clients[n].endings.fall_due();
-                self.clients[n].learn_endings(&self.relay, &self.ledger);
+                self.clients[n].tell_endings(&self.relay);
             }
             Happening::Reconnection(n) => self.reconnect(n),
+            Happening::Time => {
+                let later = self.random.i64(0..MESSAGE_TTL);
+                self.let_pass(later);
+                let shard = self.random.usize(..self.relay.shard_count());
+                self.relay.take(Step::Expiry(shard), &mut self.random);
+            }
+            Happening::ReadAgain => {
+                let shard = self.random.usize(..self.relay.shard_count());
+                self.relay.take(Step::ReadAgain(shard), &mut self.random);
+            }
+        }
+    }
+
+    /// So many seconds pass.
+    pub fn let_pass(&mut self, seconds: i64) {
+        self.relay.time.fetch_add(seconds, Ordering::Relaxed);
+        if let Some(ttl) = self.relay.storage.message_ttl {
+            self.ledger.may_expire(self.relay.now() - ttl);
         }
     }
 
     /// A client sends a block.
     pub fn ask(&mut self, n: usize, commands: Vec<Asked>) {
         for asked in &commands {
-            self.ledger.asks(asked);
+            self.ledger.asks(asked, self.relay.now());
             if let Asked::OfRecipient { queue, what, .. } = asked {
                 match what {
                     Recipient::Get => drop(self.clients[n].got.insert(*queue)),
@@ -214,17 +261,17 @@ impl Story {
 
     fn take_told(&mut self, n: usize) {
         match self.clients[n].take() {
-            Some(Told::Message(delivery, at)) => self.receive(n, &delivery, at),
+            Some(Told::Message(delivery, at)) => self.clients[n].outbox.push(Outgoing::Message(delivery, at)),
             Some(Told::Notice(_, Event::AllMessagesSent)) | None => {}
             Some(Told::Notice(entity, event)) => drop(self.clients[n].endings.add(entity, event)),
             Some(Told::Notifications(notifications)) => {
-                self.clients[n].notifications.extend(notifications.into_iter().map(|(notifier, _)| notifier));
+                self.clients[n].outbox.push(Outgoing::Notifications(notifications));
             }
-            Some(Told::Answers(block)) => self.read_answers(n, block),
+            Some(Told::Answers(block)) => self.take_answers(n, block),
         }
     }
 
-    fn receive(&mut self, n: usize, delivery: &Delivery, handed_out_at: Tick) {
+    pub fn receive(&mut self, n: usize, delivery: &Delivery, handed_out_at: Tick) {
         let queue = self.ledger.queue_of(&delivery.recipient_id.into());
         // A service may be told of a new queue by its first message.
         let Some(queue) = queue else { return };
@@ -232,23 +279,30 @@ impl Story {
         self.clients[n].got_message(queue, &delivery.message);
     }
 
-    fn read_answers(&mut self, n: usize, AnsweredBlock { sent_at, taken_at, answers }: AnsweredBlock) {
+    /// Answers go to the outbox, then the messages that are owed.
+    fn take_answers(&mut self, n: usize, AnsweredBlock { sent_at, taken_at, answers }: AnsweredBlock) {
         let times = Times { taken_at, sent_at, now: *self.now.lock() };
+        let client = &mut self.clients[n];
         let mut owed = Vec::new();
         for (asked, Executed { answer, owed: message }) in answers {
-            self.ledger.answered(&asked, &answer, times);
-            self.believe(n, &asked, &answer);
-            if let Answer::Message(delivery) = &answer {
-                self.receive(n, delivery, sent_at);
-            }
+            client.outbox.push(Outgoing::Answer { asked, answer, times });
             owed.extend(message);
         }
         for delivery in owed {
-            self.receive(n, &delivery, sent_at);
+            client.outbox.push(Outgoing::Message(delivery, sent_at));
         }
-        let client = &mut self.clients[n];
         client.endings.block_answered();
-        client.learn_endings(&self.relay, &self.ledger);
+        client.tell_endings(&self.relay);
+    }
+
+    /// A client reads an answer.
+    pub fn read_answer(&mut self, n: usize, asked: &Asked, answer: &Answer, times: Times) {
+        let times = Times { now: *self.now.lock(), ..times };
+        self.ledger.answered(asked, answer, times);
+        self.believe(n, asked, answer);
+        if let Answer::Message(delivery) = answer {
+            self.receive(n, delivery, times.sent_at);
+        }
     }
 
     /// What a client concludes from an answer.
@@ -294,13 +348,14 @@ impl Story {
     fn reconnect(&mut self, n: usize) {
         self.relay.disconnect(&self.clients[n].handle);
         let service = self.clients[n].service.clone();
-        self.clients[n] = Client::new(self.connections, service, &self.now);
+        let speed = 1 << self.random.u32(0..6);
+        self.clients[n] = Client::new(self.connections, service, speed, &self.now);
         self.connections += 1;
     }
 
     /// A client that was not there before.
     pub fn new_client(&mut self) -> usize {
-        self.clients.push(Client::new(self.connections, None, &self.now));
+        self.clients.push(Client::new(self.connections, None, 32, &self.now));
         self.connections += 1;
         self.clients.len() - 1
     }
