@@ -133,7 +133,7 @@ fn missing_web_credentials_are_only_a_warning() {
     std::fs::create_dir_all(&directories.config).unwrap();
     let (certificate, key) = (directories.web_certificate(), directories.web_key());
     let text = format!(
-        "[TRANSPORT]\nport = 5223\nwebsockets = off\n[WEB]\nhttps = 443\ncert = {}\nkey = {}\n",
+        "[STORE_LOG]\nenable = on\n[TRANSPORT]\nport = 5223\nwebsockets = off\n[WEB]\nhttps = 443\ncert = {}\nkey = {}\n",
         certificate.display(),
         key.display()
     );
