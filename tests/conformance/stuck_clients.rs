@@ -76,7 +76,6 @@ async fn the_end_cuts_off_who_does_not_read() {
     is_held_back(&mut taken).await;
     server.stop().await;
     let output = server.output();
-    assert!(output.iter().any(|line| line.contains("1 clients did not take what was waiting for them")));
     let closed = output.iter().find_map(|line| line.split_once("closed 1 connections in ")).expect("how long it took");
     let milliseconds: u64 = closed.1.trim_end_matches(" ms").parse().expect("a number");
     assert!(milliseconds < 10_000, "{milliseconds} ms");

@@ -1,7 +1,7 @@
 //! Many clients that are stuck, in the middle of a block or because they never read: all of them go, the end of the server does not
 //! wait for them, and they leave nothing behind. `SMP_SOAK_CLIENTS`: how many of each kind, 10 by default.
 
-use futures_util::future::join_all;
+use futures_util::future::select_all;
 use smp_client::protocol::version::Version;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::harness::GIVE_UP;
 use crate::harness::server::Server;
-use crate::harness::stuck::{floods, in_a_block, is_held_back};
+use crate::harness::stuck::{QUIET, floods, in_a_block};
 use crate::harness::wire::Blocks;
 use crate::number_or;
 
@@ -35,7 +35,7 @@ async fn stuck_clients_go_and_leave_nothing_behind() {
     }
     server.restart().await;
     let (_in_blocks, mut flooding) = crowd(&server, clients).await;
-    join_all(flooding.iter_mut().map(is_held_back)).await;
+    are_held_back(&mut flooding).await;
     server.stop().await;
     let ends = server.output().into_iter().filter(|line| line.contains(" connections in "));
     println!("without stuck clients, and with them: {:#?}", ends.collect::<Vec<_>>());
@@ -52,6 +52,14 @@ async fn all_are_closed(in_blocks: Vec<Blocks>, flooding: Vec<watch::Receiver<us
     for mut taken in flooding {
         let closed = async { while taken.changed().await.is_ok() {} };
         timeout(GIVE_UP, closed).await.expect("the server closes the connection");
+    }
+}
+
+/// Waits until the server takes nothing more from any of them: what is in the buffers on the way keeps it at work for a while.
+async fn are_held_back(flooding: &mut [watch::Receiver<usize>]) {
+    let mut change = async || select_all(flooding.iter_mut().map(|taken| Box::pin(taken.changed()))).await.0;
+    while let Ok(changed) = timeout(QUIET, change()).await {
+        changed.expect("the connection is open");
     }
 }
 
