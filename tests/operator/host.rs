@@ -53,7 +53,7 @@ unit="$ROOT/etc/systemd/system/smp-server.service"
 pid="$ROOT/run/smp-server.pid"
 command=$1
 start() {
-    sed -i -e "s/^port = 5223,443\$/port = $PORTS/" -e 's/^https = 443$/https = 0/' "$SMP_SERVER_CFG_PATH/smp-server.ini"
+    sed -i -e "s/^port = 5223,443\$/port = $PORTS/" -e "s/^https = 443\$/https = ${PORTS#*,}/" "$SMP_SERVER_CFG_PATH/smp-server.ini"
     program=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$unit")
     seen=$(wc -l <"$log")
     setsid "$ROOT$program" start +RTS -N -RTS >>"$log" 2>&1 &
