@@ -310,8 +310,8 @@ impl KnownQueue {
         self.received.contains(body) || self.excused.contains(body)
     }
 
-    /// A client got a message that was handed out at this tick or later.
-    pub fn receive(&mut self, message: &StoredMessage, handed_out_at: Tick) {
+    /// A client got a message that was handed out at this tick or later. Messages may be refused where the journal may fail.
+    pub fn receive(&mut self, message: &StoredMessage, handed_out_at: Tick, may_be_refused: bool) {
         let acknowledged = self.acknowledged.get(message.id.as_bytes());
         assert!(acknowledged.is_none_or(|at| *at >= handed_out_at), "an acknowledged message came again");
         let Some(body) = Body::of(message) else { return };
@@ -320,8 +320,9 @@ impl KnownQueue {
         }
         let of_sender = |other: &&Body| other.sender == body.sender;
         let in_order = self.received.iter().filter(of_sender).all(|other| other.number < body.number);
-        // It may have been on its way to a slow client when it expired.
-        assert!(in_order || self.excused.contains(&body), "out of order");
+        // It may have been on its way to a slow client when it expired, or when it could not be written and its sender was told so.
+        let may_be_late = self.excused.contains(&body) || may_be_refused && !self.accepted.contains(&body);
+        assert!(in_order || may_be_late, "out of order");
         let mut earlier = self.accepted.iter().filter(of_sender).filter(|other| other.number < body.number);
         assert!(earlier.all(|other| self.has_come(other)), "a message was skipped");
         self.received.push(body);

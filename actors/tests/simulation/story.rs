@@ -275,7 +275,8 @@ impl Story {
         let queue = self.ledger.queue_of(&delivery.recipient_id.into());
         // A service may be told of a new queue by its first message.
         let Some(queue) = queue else { return };
-        self.ledger.queues[queue].receive(&delivery.message, handed_out_at);
+        let may_be_refused = self.ledger.writes_may_fail && self.relay.journal.is_some();
+        self.ledger.queues[queue].receive(&delivery.message, handed_out_at, may_be_refused);
         self.clients[n].got_message(queue, &delivery.message);
     }
 
