@@ -7,6 +7,7 @@ use structopt::StructOpt;
 #[derive(Debug, StructOpt)]
 pub struct DatabaseOptions {
     /// PostgreSQL connection [default: postgresql://smp@/smp_server_store]
+    #[allow(rustdoc::broken_intra_doc_links, reason = "the text is for the terminal")]
     #[structopt(short = "d", long, value_name = "DB_CONN")]
     database: Option<String>,
     /// PostgreSQL schema [default: smp_server]

@@ -2,7 +2,7 @@
 //!
 //! Three parts share one thread and never block each other: the *reader* takes blocks from the socket, verifies their commands
 //! and sends them to the registry; the *actor* has the mailbox in which answers and events arrive, in the order in which they
-//! happened; the *writer* takes what has piled up in the [`Outbox`] whenever the socket has room.
+//! happened; the *writer* takes what has piled up in the [`Outbox`](outbox::Outbox) whenever the socket has room.
 
 mod actor;
 mod answers;

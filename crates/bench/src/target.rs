@@ -16,6 +16,7 @@ use crate::process::{Cost, Usage};
 #[derive(Debug, StructOpt)]
 pub struct Target {
     /// Address of the server, smp://<fingerprint>[:<password>]@<host>[:<port>]
+    #[allow(rustdoc::broken_intra_doc_links, rustdoc::invalid_html_tags, reason = "the text is for the terminal")]
     #[structopt(parse(try_from_str))]
     pub address: ServerAddress,
     /// Process ID of the server, if it runs on this machine, or a file with it

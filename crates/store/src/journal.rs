@@ -9,10 +9,10 @@
 //!   and most of the journal is dead, they are moved to its end ([`Journal::sparse_segment`]); they keep their sequence number, and with
 //!   it their place in their queue.
 //! * **Start.** A complete segment has an index, so that a start reads headers only. A segment without one, the last one
-//!   before a crash, is read to its end ([`scan`]): a torn tail is cut off, a damaged record is left out and what follows it is found again.
+//!   before a crash, is read to its end ([`mod@scan`]): a torn tail is cut off, a damaged record is left out and what follows it is found again.
 //! * **Full disk.** A reserve of 1 MiB is given up for the removals of messages that are still being taken out.
 //!
-//! Records are in [`record`], files in [`segment`] and [`index`], checksums in [`format`], keys of sealed messages in [`key_table`].
+//! Records are in [`record`], files in [`segment`] and [`index`], checksums in [`mod@format`], keys of sealed messages in [`key_table`].
 
 mod active;
 mod buckets;
