@@ -132,8 +132,10 @@ impl Server {
         timeout(GIVE_UP, output.line(0, |_| true)).await.expect("the server writes something");
         sleep(delay).await;
         process.signal(signal);
-        process.exit().await;
+        let ended = timeout(GIVE_UP, output.ended()).await;
         self.past.extend(output.lines());
+        ended.expect("the program ends");
+        process.exit().await;
     }
 
     /// Ends it in good order with SIGINT.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair, PKCS_ED25519};
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair, PKCS_ED25519, SerialNumber,
+};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use smp_client::protocol::address::{Host, KeyHash, ServerAddress};
 use smp_client::protocol::error::ErrorType;
@@ -27,6 +29,8 @@ fn credential(padding: usize) -> Credential {
     let params = |name: &str| {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
+        // That of a key has not always the same length.
+        params.serial_number = Some(SerialNumber::from(1));
         params
     };
     let keys = [(); 2].map(|()| SigningKey::generate_ed25519());
